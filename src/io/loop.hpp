@@ -1,0 +1,105 @@
+// One loop a thread: it waits for descriptors and deadlines and calls back. Everything that a loop calls runs on its
+// thread, one call at a time, so what belongs to a loop needs no lock. Other threads reach it by post() alone. Asio
+// (epoll) works underneath; its headers stay in loop.cpp. No exceptions, no coroutines: a callback may destroy the
+// object that called it, and itself.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "os/fd.hpp"
+
+namespace clawql::io {
+
+using Task = std::move_only_function<void()>;
+
+class Loop;
+
+// Tells when a descriptor can be read or written. The descriptor is borrowed. Destroying it ends all notice.
+class Watch {
+ public:
+  class Handler {
+   public:
+    virtual void on_readable() = 0;
+    virtual void on_writable() = 0;
+
+   protected:
+    ~Handler() = default;
+  };
+  ~Watch();
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+  // Ask for one call of on_readable (on_writable). Asking twice is the same as once. Errors and hang-ups count as
+  // readable and writable.
+  void want_read();
+  void want_write();
+
+ private:
+  friend class Loop;
+  struct State;
+  explicit Watch(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  std::shared_ptr<State> state_;
+};
+
+// A deadline, coarse (100 ms), cheap to set again: one list a loop, no system call. Owned by what it guards; destroying
+// it clears it.
+class Deadline {
+ public:
+  Deadline(Loop& loop, Task on_expiry) : loop_(loop), on_expiry_(std::move(on_expiry)) {}
+  ~Deadline() { clear(); }
+  Deadline(const Deadline&) = delete;
+  Deadline& operator=(const Deadline&) = delete;
+  void set(base::Milliseconds from_now);  // replaces an earlier setting
+  void clear();
+  bool is_set() const { return slot_ != kNone; }
+
+ private:
+  friend class DeadlineWheel;
+  static constexpr std::uint32_t kNone = ~std::uint32_t{0};
+  Loop& loop_;
+  Task on_expiry_;
+  Deadline* previous_ = nullptr;
+  Deadline* next_ = nullptr;
+  std::uint64_t due_tick_ = 0;
+  std::uint32_t slot_ = kNone;
+};
+
+class Loop {
+ public:
+  // `clock` must outlive the loop.
+  explicit Loop(const base::Clock& clock);
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  void run();   // until stop(); the calling thread becomes the loop's
+  void stop();  // from any thread
+  // Runs `task` in a later turn. From any thread.
+  void post(Task task);
+  // Runs `task` at the end of the present turn, after all that is ready now: the place to write what the turn has
+  // gathered. On the loop's own thread only.
+  void at_turn_end(Task task);
+  std::unique_ptr<Watch> watch(int fd, Watch::Handler& handler);
+  base::Microseconds now() const { return clock_.monotonic(); }
+  const base::Clock& clock() const { return clock_; }
+  // Room to read into, for use within one callback.
+  std::span<char> scratch();
+
+  // For tests: handles what is ready, without waiting. Returns how many callbacks ran.
+  std::size_t poll();
+
+ private:
+  friend class Deadline;
+  struct Impl;
+  const base::Clock& clock_;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace clawql::io

@@ -1,0 +1,100 @@
+// A connected byte stream on a loop (Unix or TCP socket, or one end of a pipe): bytes in as they come, bytes out as the
+// peer takes them. Writes gather in one buffer and leave at the end of the loop's turn, so many small writes cost one
+// system call.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "io/loop.hpp"
+#include "os/fd.hpp"
+
+namespace clawql::io {
+
+class Stream final : private Watch::Handler {
+ public:
+  // Every call may write to the stream, pause it, or destroy it.
+  class Handler {
+   public:
+    // Bytes that came in; the view ends with the call. Not called while paused.
+    virtual void on_bytes(std::string_view bytes) = 0;
+    // The peer will send no more. Writing may still work (a half-closed client waits for its answer).
+    virtual void on_end() = 0;
+    // All that was written has left.
+    virtual void on_drained() {}
+    // The stream is dead (reset, EPIPE, read error). Nothing will be called any more.
+    virtual void on_failed(Error error) = 0;
+
+   protected:
+    ~Handler() = default;
+  };
+
+  // The descriptor becomes non-blocking. Starts paused.
+  Stream(Loop& loop, os::Fd fd, Handler& handler);
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  void resume();  // start or go on reading
+  void pause();
+  bool paused() const { return paused_; }
+
+  // Append to out() and call flush_soon(), or use write() for both.
+  std::string& out() { return out_; }
+  void flush_soon();
+  void write(std::string_view bytes) {
+    out_.append(bytes);
+    flush_soon();
+  }
+  // Bytes not yet taken by the kernel.
+  std::size_t pending() const { return out_.size() - out_begin_; }
+  // Ends the writing side once everything has left (SHUT_WR for sockets, close for pipes). on_drained is still called.
+  void finish();
+
+  int fd() const { return fd_.get(); }
+
+ private:
+  void on_readable() override;
+  void on_writable() override;
+  void flush();
+  void fail_now(int error);
+
+  Loop& loop_;
+  os::Fd fd_;
+  Handler& handler_;
+  std::unique_ptr<Watch> watch_;
+  std::shared_ptr<bool> alive_;  // false once destroyed: callbacks look at it after every call of the handler
+  std::string out_;
+  std::size_t out_begin_ = 0;
+  bool is_socket_ = true;
+  bool paused_ = true;
+  bool read_wanted_ = false;
+  bool ended_ = false;
+  bool dead_ = false;
+  bool finishing_ = false;
+  bool flush_queued_ = false;
+};
+
+// Accepts connections of a listening socket, as many as come, in turns of at most 64.
+class Acceptor final : private Watch::Handler {
+ public:
+  using OnAccept = std::move_only_function<void(os::Fd)>;
+  Acceptor(Loop& loop, os::Fd listener, OnAccept on_accept);
+  ~Acceptor();
+  int fd() const { return listener_.get(); }
+
+ private:
+  void on_readable() override;
+  void on_writable() override {}
+  Loop& loop_;
+  os::Fd listener_;
+  OnAccept on_accept_;
+  std::unique_ptr<Watch> watch_;
+  std::shared_ptr<bool> alive_;
+  Deadline retry_;  // after EMFILE and its like: wait a moment instead of spinning
+};
+
+}  // namespace clawql::io

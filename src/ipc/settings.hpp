@@ -1,0 +1,111 @@
+// What the supervisor tells door and engine: plain structs, described once (Boost.Describe), sent as JSON over the
+// control line. Neither holds a secret: servers' commands and environments stay with the supervisor.
+#pragma once
+
+#include <boost/describe/class.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/limits.hpp"
+#include "base/result.hpp"
+
+namespace clawql::ipc {
+
+struct ListenerSettings {
+  std::uint16_t id = 0;
+  std::string kind;   // "unix" | "tcp" | "admin"
+  std::string label;  // "unix:/run/clawql/gateway.sock", "127.0.0.1:8080": for logs and metrics
+  bool local = true;  // serves /readyz and /metrics (Unix and loopback listeners)
+};
+BOOST_DESCRIBE_STRUCT(ListenerSettings, (), (id, kind, label, local))
+
+struct DoorSettings {
+  std::uint64_t generation = 0;            // of the configuration; rises with each reload
+  std::vector<std::string> allowed_hosts;  // besides the built-in loopback names
+  std::optional<std::vector<std::string>>
+      allowed_origins;      // see DECISIONS: absent, empty and listed mean different things
+  std::string config_path;  // named in the operator's log as the place to change
+  std::uint32_t threads = 1;
+  std::uint32_t engine_shards = 1;
+  std::vector<ListenerSettings> listeners;
+  base::Limits limits;
+};
+BOOST_DESCRIBE_STRUCT(DoorSettings, (),
+                      (generation, allowed_hosts, allowed_origins, config_path, threads, engine_shards, listeners,
+                       limits))
+
+struct ServerSettings {
+  std::string name;
+  std::string prefix;                             // "files__", or "" for names as they are
+  std::optional<std::vector<std::string>> tools;  // allow-list of names or globs as the server writes them; absent: all
+  bool eager = true;
+  std::uint64_t call_seconds = 0;  // 0: limits.call_seconds
+  std::string fingerprint;         // changes when the entry changed: then a reload restarts it
+};
+BOOST_DESCRIBE_STRUCT(ServerSettings, (), (name, prefix, tools, eager, call_seconds, fingerprint))
+
+struct AuditSettings {
+  std::string path;     // printed in status; the engine opens nothing
+  bool strict = false;  // fdatasync before the action is sent
+  std::uint64_t file_bytes = 64ULL << 20;
+};
+BOOST_DESCRIBE_STRUCT(AuditSettings, (), (path, strict, file_bytes))
+
+struct EngineSettings {
+  std::uint64_t generation = 0;
+  std::uint32_t shards = 1;
+  std::uint32_t door_loops = 1;
+  std::vector<ServerSettings> servers;  // in configuration order
+  AuditSettings audit;
+  base::Limits limits;
+};
+BOOST_DESCRIBE_STRUCT(EngineSettings, (), (generation, shards, door_loops, servers, audit, limits))
+
+// ---- payloads of the control messages
+// -----------------------------------------------------------------------------------------
+
+struct ListenerMessage {
+  std::uint16_t id = 0;
+};  // listener, close_listener
+struct ChannelMessage {
+  std::uint32_t door_loop = 0, shard = 0;
+};  // channel
+struct ServerMessage {
+  std::string name;
+  std::uint64_t incarnation = 0;
+};  // server_start, server_stop, server_restart, server_started
+struct ServerExited {
+  std::string name;
+  std::uint64_t incarnation = 0;
+  std::string how;  // "exited with status 1", "killed by SIGKILL", "could not be started: …"
+  std::uint64_t retry_ms =
+      0;  // the supervisor starts it again after so long (the engine need not ask); 0: it will not by itself
+};
+struct AdminRequest {
+  std::uint64_t token = 0;
+  std::string operation;
+  std::string argument;
+};  // reload | status | start NAME | restart NAME
+struct AdminAnswer {
+  std::uint64_t token = 0;
+  bool ok = false;
+  std::string text;
+};  // text: JSON made by the supervisor
+BOOST_DESCRIBE_STRUCT(ListenerMessage, (), (id))
+BOOST_DESCRIBE_STRUCT(ChannelMessage, (), (door_loop, shard))
+BOOST_DESCRIBE_STRUCT(ServerMessage, (), (name, incarnation))
+BOOST_DESCRIBE_STRUCT(ServerExited, (), (name, incarnation, how, retry_ms))
+BOOST_DESCRIBE_STRUCT(AdminRequest, (), (token, operation, argument))
+BOOST_DESCRIBE_STRUCT(AdminAnswer, (), (token, ok, text))
+
+// JSON text of a described struct and back. Defined for the types above (settings.cpp); unknown and missing members are
+// errors.
+template <class T>
+std::string to_json(const T& value);
+template <class T>
+Result<T> from_json(std::string_view text);
+
+}  // namespace clawql::ipc
