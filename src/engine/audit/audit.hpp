@@ -1,0 +1,69 @@
+// The audit log: one JSON line an event in an append-only file that the supervisor opened, and the newest events of
+// each principal in memory for the built-in tool. Every call, refusal, start and stop is an event; arguments appear as
+// SHA-256, never as text. With `strict` a record is on disk before the action it describes is sent. Belongs to shard
+// 0's loop.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "ipc/settings.hpp"
+#include "os/fd.hpp"
+
+namespace clawql::engine::audit {
+
+enum class Type : std::uint8_t { auth, tool_call, agent, network, policy };  // reference: the canonical event
+enum class Outcome : std::uint8_t { intent, success, error, refused, cancelled };
+enum class Severity : std::uint8_t { info, low, medium, high, critical };
+
+struct Event {
+  Type type = Type::tool_call;
+  std::string_view subtype;  // "tools/call", "guard.host", "server.exited", "session.opened", …
+  Outcome outcome = Outcome::success;
+  Severity severity = Severity::info;
+  std::string_view principal;  // "uid:1000", "loopback", "" for the gateway itself
+  std::string_view session;    // hash of the session id, never the id
+  std::string_view listener;   // label
+  std::string_view peer;       // "uid:1000 pid:77", "127.0.0.1:5555"
+  std::string_view server, tool;
+  std::string_view reason;        // base::RefusalFacts::label for refusals and failures
+  std::string_view detail;        // short text; offered values are escaped and cut by the writer
+  std::string_view payload_hash;  // hex SHA-256 of the raw arguments
+  std::string_view call;          // ties intent and outcome together
+  std::uint64_t count = 1;        // of equal events sampled into one
+  std::int64_t duration_us = -1;  // -1: none
+  std::uint64_t bytes = 0;
+};
+
+class Log {
+ public:
+  // `need_file` asks the supervisor for the next file (rotation); the descriptor comes by set_file().
+  Log(const ipc::AuditSettings& settings, const base::Clock& clock, std::uint64_t ring_events,
+      std::function<void()> need_file);
+  ~Log();
+  void set_file(os::Fd file);
+  // Fails when the record could not be written (and, when strict, not be made durable): then the action must not
+  // happen.
+  Status record(const Event& event);
+  // The newest `limit` events that belong to `principal`, newest last, each a JSON object.
+  std::vector<std::string> recent(std::string_view principal, std::size_t limit) const;
+  std::uint64_t written() const;
+  std::uint64_t failed() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Lower-case hex SHA-256.
+std::string sha256_hex(std::string_view bytes);
+
+}  // namespace clawql::engine::audit

@@ -1,0 +1,105 @@
+// A server behind us, whatever it is (a stdio process, the built-in one, later HTTP): a name, a state, a list of tools,
+// and calls. It owns the conversation with its peer: its own ids and progress tokens, the handshake, paging, restarts.
+// What comes from it is hostile and was parsed once, whole, before anybody here sees it. Lives on the loop of the shard
+// that owns it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/refusal.hpp"
+#include "json/document.hpp"
+
+namespace clawql::engine::upstream {
+
+// Of a server's calls; never reused by this server object.
+using CallId = std::uint64_t;
+
+// A client's request as it came in, and what must differ on its way to the server. All views point into `text`, which
+// is borrowed for the call to Server::call alone; every byte outside the slices goes upstream as it is (P6).
+struct OutgoingRequest {
+  std::string_view text;  // the whole JSON-RPC message
+  std::string_view id;    // raw value of "id"; replaced by the server's own
+  std::optional<std::string_view>
+      progress_token;  // raw value of params._meta.progressToken; replaced by the server's own
+  std::vector<std::pair<std::string_view, std::string>> edits;  // further slices, e.g. params.name without its prefix
+  std::string principal;  // who calls ("uid:1000", "loopback"): the built-in server keeps data apart by it
+};
+
+// Where a call's answers go. Exactly one of on_response and on_failure ends it; nothing is called after that, nor after
+// Server::cancel.
+class CallSink {
+ public:
+  // The whole response message; "id" in it is the server's own and must be replaced by the client's. The document ends
+  // with the call.
+  virtual void on_response(const json::Document& message) = 0;
+  // A notification that belongs to this call: notifications/progress (the token in it is the server's own, to be
+  // replaced), or notifications/message when this was the only call in flight.
+  virtual void on_notification(const json::Document& message) = 0;
+  virtual void on_failure(const base::Refusal& refusal) = 0;
+
+ protected:
+  ~CallSink() = default;
+};
+
+struct Tool {
+  std::string name;                              // as the server writes it
+  std::string json;                              // the whole tool object, byte for byte
+  std::size_t name_offset = 0, name_length = 0;  // of the raw value of "name" in `json`, with its quotes
+};
+using ToolList = std::vector<Tool>;  // in the server's order, already cut to the entry's allow-list
+
+enum class State : std::uint8_t { stopped, starting, ready, failed };
+std::string_view to_string(State state);
+
+struct Description {  // for `clawql status`
+  std::string name;
+  std::string kind;  // "stdio" | "built-in"
+  State state = State::stopped;
+  std::string reason;                                         // of `failed`, or of the last exit
+  std::vector<std::string> last_stderr;                       // escaped lines, newest last; at most 5 here
+  std::string server_name, server_version, protocol_version;  // from its handshake; hostile text
+  std::size_t tools = 0, calls_in_flight = 0;
+  std::uint64_t calls = 0, starts = 0, protocol_errors = 0;
+  std::vector<std::string>
+      not_offered;  // features that a shared server is not offered: "sampling", "elicitation", "roots"
+};
+
+class Server {
+ public:
+  class Observer {
+   public:
+    virtual void on_tools_changed(Server& server) = 0;  // tools() is another list now (also: gone, because it failed)
+    virtual void on_settled(Server& server) = 0;        // left `starting`: ready or failed
+    // A log notification that no single call claims: to the gateway's log.
+    virtual void on_stray_log(Server& server, const json::Document& message) = 0;
+
+   protected:
+    ~Observer() = default;
+  };
+  virtual ~Server() = default;
+
+  virtual const std::string& name() const = 0;
+  virtual const std::string& prefix() const = 0;  // "files__" or ""
+  virtual State state() const = 0;
+  // True while a list should still wait for this server: it is starting and started less than 5 s ago.
+  virtual bool worth_waiting_for() const = 0;
+  virtual std::shared_ptr<const ToolList> tools() const = 0;  // never null; empty when not ready
+  virtual Description describe() const = 0;
+
+  // Sends the request; a lazy or stopped server is started first and the request waits within the call's time limit.
+  // The sink may be called from within. nullopt when it was (the call is over already).
+  virtual std::optional<CallId> call(const OutgoingRequest& request, CallSink& sink) = 0;
+  // The caller no longer wants the answer: notifications/cancelled goes upstream with our id, a late answer is dropped.
+  virtual void cancel(CallId call, std::string_view reason) = 0;
+  // The log level that the server is asked for (least severe over all sessions); sent when it declared `logging`.
+  virtual void set_log_level(std::string_view level) = 0;
+  virtual bool has_logging() const = 0;
+};
+
+}  // namespace clawql::engine::upstream
