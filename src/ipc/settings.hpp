@@ -67,6 +67,16 @@ BOOST_DESCRIBE_STRUCT(EngineSettings, (), (generation, shards, door_loops, serve
 // ---- payloads of the control messages
 // -----------------------------------------------------------------------------------------
 
+struct LayerMessage {
+  std::string name;
+  bool in_force = false;
+  std::string detail;
+};
+struct ReadyMessage {  // ready: the program is locked down and serves what it was given
+  std::vector<LayerMessage> layers;
+};
+BOOST_DESCRIBE_STRUCT(LayerMessage, (), (name, in_force, detail))
+BOOST_DESCRIBE_STRUCT(ReadyMessage, (), (layers))
 struct ListenerMessage {
   std::uint16_t id = 0;
 };  // listener, close_listener
