@@ -23,13 +23,6 @@ bool is_cross_site(const http::RequestHead& head) {
 
 }  // namespace
 
-std::string remedy(const Refused& refused) {
-  if (refused.list == nullptr) return {};
-  if (refused.reason == Reason::host_not_allowed) return refused.list->line_for_host(refused.offered);
-  if (refused.reason == Reason::origin_not_allowed) return refused.list->line_for_origin(refused.offered);
-  return {};
-}
-
 std::expected<GuardedRequest, Refused> guard(const http::RequestHead& head, const AllowList& list) {
   if (!head.host) return std::unexpected(Refused{Reason::http_host_missing, {}});
   if (!target_agrees(head)) return std::unexpected(Refused{Reason::http_target_syntax, head.host->host.text()});

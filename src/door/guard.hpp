@@ -5,27 +5,13 @@
 #pragma once
 
 #include <expected>
-#include <memory>
-#include <string>
 #include <string_view>
 
-#include "base/refusal.hpp"
 #include "door/allow_list.hpp"
+#include "door/refused.hpp"
 #include "http/request.hpp"
 
 namespace clawql::door {
-
-// A refusal before the hand-over: what the caller gets follows from the reason, the rest is for the operator alone.
-// `offered` points into the request and is hostile.
-struct Refused {
-  base::Reason reason;
-  std::string_view offered;        // the Host, Origin, path … that was refused
-  std::string_view allow = {};     // for 405: the methods of the route
-  const AllowList* list = nullptr; // set by the guard: whoever logs asks it for the line that would allow it
-};
-
-// The configuration line that would allow what was refused; empty where none would.
-std::string remedy(const Refused& refused);
 
 // A request that passed the guard. Borrows the head, and lives as long as that.
 class GuardedRequest {

@@ -122,9 +122,11 @@ std::string_view shown_media(const http::RequestHead& head, std::string_view nam
 
 // ---- AdmittedRequest
 
-std::string_view AdmittedRequest::at(const Place& place, std::string_view head_bytes) const {
-  const std::string_view source = place.composed ? std::string_view(composed_) : head_bytes;
-  return source.substr(place.begin, place.size);
+std::optional<std::string_view> AdmittedRequest::at(std::size_t field, std::string_view head_bytes) const {
+  const Place& place = places_[field];
+  if (place.begin == Place::kAbsent) return std::nullopt;
+  const bool composed = field == static_cast<std::size_t>(ipc::RequestField::target);
+  return (composed ? std::string_view(composed_) : head_bytes).substr(place.begin, place.size);
 }
 
 void AdmittedRequest::describe(ipc::Open& open, std::string_view head_bytes) const {
@@ -133,13 +135,15 @@ void AdmittedRequest::describe(ipc::Open& open, std::string_view head_bytes) con
   open.accepts_json = accepts_json_;
   open.accepts_event_stream = accepts_event_stream_;
   open.fields.clear();
-  for (const Place& place : places_) open.fields.emplace_back(place.field, at(place, head_bytes));
+  for (std::size_t i = 0; i < places_.size(); ++i)
+    if (const auto value = at(i, head_bytes)) open.fields.emplace_back(static_cast<ipc::RequestField>(i), *value);
+  for (const Place& place : params_)
+    open.fields.emplace_back(ipc::RequestField::mcp_param,
+                             std::string_view(composed_).substr(place.begin, place.size));
 }
 
 std::optional<std::string_view> AdmittedRequest::field(ipc::RequestField id, std::string_view head_bytes) const {
-  for (const Place& place : places_)
-    if (place.field == id) return at(place, head_bytes);
-  return std::nullopt;
+  return at(static_cast<std::size_t>(id), head_bytes);
 }
 
 // ---- routing
@@ -180,31 +184,29 @@ class Router {
 
   // One value a field: of two, the engine and a server could believe different ones.
   std::optional<Refused> forward_fields() {
-    std::uint32_t seen = 0;
     for (const http::Field& field : head_.fields) {
       if (is_param(field.name)) {
-        compose(ipc::RequestField::mcp_param, field.name.substr(kParamPrefix.size()), ": ", field.value);
+        request_.params_.push_back(compose(field.name.substr(kParamPrefix.size()), ": ", field.value));
         continue;
       }
       const ForwardedField* known = find_forwarded(field.name);
       if (known == nullptr) continue;
-      const std::uint32_t bit = 1U << static_cast<unsigned>(known->field);
-      if ((seen & bit) != 0) return Refused{Reason::http_syntax, field.name};
-      seen |= bit;
+      AdmittedRequest::Place& place = request_.places_[static_cast<std::size_t>(known->field)];
+      if (place.begin != AdmittedRequest::Place::kAbsent) return Refused{Reason::http_syntax, field.name};
       const auto begin = field.value.empty() ? 0 : field.value.data() - head_bytes_.data();
-      request_.places_.push_back({known->field, false, static_cast<std::uint32_t>(begin),
-                                  static_cast<std::uint32_t>(field.value.size())});
+      place = {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(field.value.size())};
     }
     if (request_.route_ == ipc::Route::admin)
-      compose(ipc::RequestField::target, head_.path, head_.query.empty() ? "" : "?", head_.query);
+      request_.places_[static_cast<std::size_t>(ipc::RequestField::target)] =
+          compose(head_.path, head_.query.empty() ? "" : "?", head_.query);
     return std::nullopt;
   }
 
-  void compose(ipc::RequestField field, std::string_view a, std::string_view b, std::string_view c) {
+  AdmittedRequest::Place compose(std::string_view a, std::string_view b, std::string_view c) {
     std::string& text = request_.composed_;
     const auto begin = static_cast<std::uint32_t>(text.size());
     text.append(a).append(b).append(c);
-    request_.places_.push_back({field, true, begin, static_cast<std::uint32_t>(text.size() - begin)});
+    return {begin, static_cast<std::uint32_t>(text.size() - begin)};
   }
 
   const http::RequestHead& head_;

@@ -3,6 +3,7 @@
 // AdmittedRequest, the only thing that can be handed over to the engine.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <expected>
 #include <optional>
@@ -47,13 +48,12 @@ class AdmittedRequest {
  private:
   friend class Router;
   struct Place {
-    ipc::RequestField field;
-    bool composed;  // in composed_, not in the head
-    std::uint32_t begin;
-    std::uint32_t size;
+    static constexpr std::uint32_t kAbsent = ~std::uint32_t{0};
+    std::uint32_t begin = kAbsent;
+    std::uint32_t size = 0;
   };
   AdmittedRequest() = default;
-  std::string_view at(const Place& place, std::string_view head_bytes) const;
+  std::optional<std::string_view> at(std::size_t field, std::string_view head_bytes) const;
 
   ipc::Route route_ = ipc::Route::mcp;
   ipc::Method method_ = ipc::Method::get;
@@ -62,7 +62,8 @@ class AdmittedRequest {
   bool expects_continue_ = false;
   bool keep_alive_ = true;
   http::Framing framing_;
-  std::vector<Place> places_;
+  std::array<Place, ipc::kRequestFieldCount> places_;  // by RequestField; `target` is in composed_, the others in the head
+  std::vector<Place> params_;                          // Mcp-Param-*, in composed_
   std::string composed_;
 };
 
