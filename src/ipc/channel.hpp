@@ -75,7 +75,7 @@ class EngineStreamHandler {
   virtual void on_body(std::string_view bytes) = 0;
   virtual void on_end() = 0;     // the request is complete (for lines: the client half-closed)
   virtual void on_cancel() = 0;  // the client is gone: answer nothing more; the stream is closed by the channel
-  virtual void on_taken(std::size_t buffered) {}  // the client took bytes; so many still wait for credit
+  virtual void on_taken(std::size_t /*buffered*/) {}  // the client took bytes; so many still wait for credit
 
  protected:
   ~EngineStreamHandler() = default;
