@@ -47,6 +47,7 @@ class SessionId {
 class MessageStream {
  public:
   virtual bool send(std::string_view message) = 0;  // false: no room, the message was dropped
+  virtual void keep_alive() = 0;                    // a sign of life where the transport has one
   virtual void close() = 0;                         // the session ended; detaches itself first
 
  protected:
@@ -80,6 +81,7 @@ class Session {
   std::size_t streams() const { return streams_.size(); }
   void attach(MessageStream& stream);
   void detach(MessageStream& stream);
+  const std::vector<MessageStream*>& all_streams() const { return streams_; }
   MessageStream* newest_stream() const { return streams_.empty() ? nullptr : streams_.back(); }
 
   void touch(base::Microseconds now) { last_used_ = now; }
@@ -90,7 +92,8 @@ class Session {
   const std::shared_ptr<std::size_t>& buffered() const { return buffered_; }
 
   std::optional<LogLevel> log_level;       // absent: the client never asked
-  bool tools_changed_unsent = false;       // list_changed is due on the next stream
+  bool tools_changed_unsent = false;  // list_changed is due on the next stream
+  bool orphaned = false;  // its connection is gone for good: it ends with the last call that is in flight
 
  private:
   SessionId id_;
