@@ -18,8 +18,7 @@
 
 namespace clawql::ipc {
 
-// ---- the door's end
-// --------------------------------------------------------------------------------------------------------
+// ---- the door's end ----
 
 // One request of a client, seen from the door. After on_end or on_reset the channel has forgotten the stream once this
 // side has sent end() or cancel() too; the handler is not called again.
@@ -67,8 +66,7 @@ class DoorChannel {
   std::unique_ptr<Impl> impl_;
 };
 
-// ---- the engine's end
-// ------------------------------------------------------------------------------------------------------
+// ---- the engine's end ----
 
 class EngineStreamHandler {
  public:

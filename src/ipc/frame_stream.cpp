@@ -55,9 +55,8 @@ bool FrameStream::take(const FrameHeader& header, std::string_view payload) {
   if (header.stream == kChannelItself && header.kind == Kind::credit) {
     const auto bytes = read_u32(payload);
     if (!bytes || window_ + *bytes > kChannelCredit) return false;
-    const bool was_shut = window_ <= 0;
     window_ += *bytes;
-    if (was_shut && window_ > 0) receiver_.on_window();
+    if (window_ > 0) receiver_.on_window();
     return true;
   }
   if (counts(header.kind)) {

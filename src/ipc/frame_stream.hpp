@@ -20,7 +20,7 @@ class FrameStream final : private io::Stream::Handler {
    public:
     // False: this frame is not allowed now; the connection ends. May destroy the FrameStream.
     virtual bool on_frame(const FrameHeader& header, std::string_view payload) = 0;
-    virtual void on_window() = 0;           // window() has become positive again
+    virtual void on_window() = 0;           // credit came back and window() is positive
     virtual void on_lost(Error error) = 0;  // nothing will come or go any more
 
    protected:
