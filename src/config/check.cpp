@@ -56,6 +56,13 @@ std::string_view wanted(const Key& key) {
   return "";
 }
 
+// "mcpServers.*.env" as people say it.
+std::string shown_path(const Key& key) {
+  std::string path = key.path;
+  if (const auto star = path.find('*'); star != std::string::npos) path.replace(star, 1, "NAME");
+  return path;
+}
+
 class Checker {
  public:
   Checker(Problems& problems, std::vector<Notice>& notices) : problems_(problems), notices_(notices) {}
@@ -88,7 +95,8 @@ class Checker {
 
   void misfit(const Node& node, const Key& key) {
     if (node.kind == Node::Kind::refused) return;
-    problems_.add(node.mark, "`" + key.path + "` wants " + std::string(wanted(key)) + ", not " + shown(node, key));
+    problems_.add(node.mark,
+                  "`" + shown_path(key) + "` wants " + std::string(wanted(key)) + ", not " + shown(node, key));
   }
 
   void member(const Node& name, const Node& value, const Key& key) {
@@ -133,8 +141,8 @@ class Checker {
     if (!node.is_scalar()) return misfit(node, key);
     const auto number = node.plain ? base::parse_decimal<std::uint64_t>(node.text) : std::nullopt;
     if (number && *number >= key.minimum && *number <= key.maximum) return;
-    std::string message = "`" + key.path + "` wants a whole number from " + std::to_string(key.minimum) + " to " +
-                          std::to_string(key.maximum) + ", not " + shown(node, key);
+    std::string message = "`" + shown_path(key) + "` wants a whole number from " + std::to_string(key.minimum) +
+                          " to " + std::to_string(key.maximum) + ", not " + shown(node, key);
     if (key.path == "listen.http.port" && number == std::uint64_t{0})
       message += " (port 0 would listen on a port that nobody declared)";
     if (key.path == "mcpServers.*.timeout" && number > key.maximum) message += " (it counts seconds, not milliseconds)";
@@ -144,7 +152,7 @@ class Checker {
   void choice(const Node& node, const Key& key) {
     if (node.is_scalar() && std::ranges::find(key.choices, std::string_view(node.text)) != key.choices.end()) return;
     if (!node.is_scalar()) return misfit(node, key);
-    std::string message = "`" + key.path + "` is one of ";
+    std::string message = "`" + shown_path(key) + "` is one of ";
     for (std::size_t i = 0; i < key.choices.size(); ++i)
       message += (i == 0 ? "`" : ", `") + std::string(key.choices[i]) + "`";
     problems_.add(node.mark, message + ", not " + shown(node, key));
@@ -154,7 +162,7 @@ class Checker {
     if (node.kind != Node::Kind::sequence) return misfit(node, key);
     for (const auto& item : node.items)
       if (item.kind != Node::Kind::refused && (!item.is_scalar() || item.is_null()))
-        problems_.add(item.mark, "`" + key.path + "` lists texts, not " + shown(item, key));
+        problems_.add(item.mark, "`" + shown_path(key) + "` lists texts, not " + shown(item, key));
   }
 
   void text_map(const Node& node, const Key& key) {

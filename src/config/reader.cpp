@@ -30,7 +30,7 @@ std::vector<const yaml::Node*> scalars(const yaml::Node* list) {
   std::vector<const yaml::Node*> found;
   if (list == nullptr) return found;
   for (const auto& item : list->items)
-    if (item.is_scalar()) found.push_back(&item);
+    if (item.is_scalar() && !item.is_null()) found.push_back(&item);  // a null was reported
   return found;
 }
 

@@ -49,7 +49,7 @@ const yaml::Node* scalar(const yaml::Node* parent, std::string_view key);
 std::string text_of(const yaml::Node& node);
 std::optional<bool> boolean(const yaml::Node* parent, std::string_view key);
 std::optional<std::uint64_t> integer(const yaml::Node* parent, std::string_view key);
-// The scalars of a list; nullptr items never.
+// The scalars of a list, but for nulls.
 std::vector<const yaml::Node*> scalars(const yaml::Node* list);
 // True for an unquoted `false`.
 bool is_false(const yaml::Node* node);

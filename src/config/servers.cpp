@@ -40,7 +40,8 @@ class EntryReader {
  private:
   void read_type() {
     const Node* type = scalar(&entry_, "type");
-    if (type != nullptr && type->text != "stdio" && entry_.find("url") == nullptr)
+    const bool over_http = type != nullptr && (type->text == "sse" || type->text.find("http") != std::string::npos);
+    if (over_http && entry_.find("url") == nullptr)
       reading_.problems.add(type->mark,
                             "`type: " + type->text + "` is not yet supported (servers over HTTP): only `stdio`");
     const Node* isolation = scalar(&entry_, "isolation");
