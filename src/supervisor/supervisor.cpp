@@ -68,7 +68,7 @@ Status Supervisor::start() {
   warn(change.warnings);
   audit_files_ = std::make_unique<AuditFiles>(config_->audit, privileges_.owner);
   if (auto file = audit_files_->open(); !file) return std::unexpected(std::move(file).error());
-  CLAWQL_CHECKED(apply_privileges(privileges_));
+  CLAWQL_CHECKED(options_.give_up_privileges(privileges_));
 
   CLAWQL_CHECKED(servers_.prepare(privileges_.children));
   servers_.configure(config_);

@@ -28,6 +28,8 @@ struct Options {
   config::Places places;
   std::function<Result<config::Config>()> load;  // reads the configuration, at start and at each reload
   config::Environment environment;               // the supervisor's own, for servers
+  // Done once everything that needs privilege is open; apply_privileges but in tests.
+  std::function<Status(const Privileges&)> give_up_privileges = apply_privileges;
   std::string libexec;                           // folder of clawql-door, clawql-engine, clawql-run
   int log_output = 2;                            // where the children's logs go; borrowed
   base::Microseconds started{0};                 // monotonic; the time to listening is counted from here
