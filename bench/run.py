@@ -25,7 +25,7 @@ CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".ca
 ECHO = BUILD / "bench/bench_echo_server"
 NAMESPACE = f"clawql-bench-{os.getpid()}"
 PEERS = {"mcp-proxy": "6.7.19", "supergateway": "4.0.0"}
-GO_PEER = "github.com/TBXark/mcp-proxy@latest"
+GO_PEER, GO_VERSION = "github.com/TBXark/mcp-proxy", "v0.43.2"
 
 
 def inside(command, **options):
@@ -180,7 +180,10 @@ def npm_peer(name, command):
 def start_go_peer(folder, log):
     binary = CACHE / "go/mcp-proxy"
     if not binary.exists():
-        subprocess.run(["go", "install", GO_PEER], check=True, stdout=log, stderr=log, env={**os.environ, "GOBIN": str(binary.parent), "GOTOOLCHAIN": "auto"})
+        # From a module of our own: the peer's has no version list at the module proxy.
+        environment = {**os.environ, "GOBIN": str(binary.parent), "GOFLAGS": "-mod=mod"}
+        for command in (["mod", "init", "bench"], ["get", "-tool", f"{GO_PEER}@{GO_VERSION}"], ["install", GO_PEER]):
+            subprocess.run(["go", *command], check=True, cwd=folder, stdout=log, stderr=log, env=environment)
     config = folder / "config.json"
     config.write_text(json.dumps({
         "mcpProxy": {"baseURL": "http://127.0.0.1:8086", "addr": "127.0.0.1:8086", "name": "bench", "version": "1", "type": "streamable-http"},
