@@ -157,6 +157,17 @@ void Auditor::session_ended(const mcp::Session& session, std::string_view subtyp
                      .session = session.audit_name()});
 }
 
+void Auditor::admin(const IdentifiedRequest& who, std::string_view operation, std::string_view argument) {
+  const std::string peer = ipc::describe(who.peer());
+  const std::string subtype = fmt::format("admin.{}", operation);
+  (void)log_.record({.type = audit::Type::policy,
+                     .subtype = subtype,
+                     .principal = who.principal().principal.name,
+                     .listener = listener_label(who.listener()),
+                     .peer = peer,
+                     .server = argument});
+}
+
 void Auditor::server(std::string_view name, std::string_view subtype, audit::Outcome outcome, std::string_view detail) {
   (void)log_.record(
       {.type = audit::Type::agent, .subtype = subtype, .outcome = outcome, .server = name, .detail = detail});

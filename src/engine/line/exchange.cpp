@@ -100,28 +100,23 @@ void ExchangeStore::retire(Exchange& exchange) {
     live_[index]->index_ = index;
   }
   live_.pop_back();
-  schedule();
+  loop_.at_turn_end(*this);
 }
 
 void ExchangeStore::check_later(Exchange& exchange) {
   to_check_.push_back(&exchange);
-  schedule();
+  loop_.at_turn_end(*this);
 }
 
-void ExchangeStore::schedule() {
-  if (std::exchange(scheduled_, true)) return;
-  loop_.at_turn_end([this, alive = alive_] {
-    if (*alive) turn_ends();
-  });
-}
-
-void ExchangeStore::turn_ends() {
-  scheduled_ = false;
+void ExchangeStore::on_turn_end() {
   // What is retired meanwhile stays until here, so that these pointers hold.
-  for (Exchange* exchange : std::exchange(to_check_, {}))
+  checking_.clear();
+  checking_.swap(to_check_);
+  for (Exchange* exchange : checking_)
     if (!exchange->closed_) exchange->check();
-  // A check may ask for another one: that comes in the next turn, and keeps what was retired until then.
+  // A check may have asked for another one: that comes in the next turn, and what was retired stays until then.
   if (to_check_.empty()) retired_.clear();
+  else loop_.at_turn_end(*this);
 }
 
 void ExchangeStore::for_each(const std::function<void(Exchange&)>& visit) {

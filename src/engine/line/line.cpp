@@ -73,7 +73,9 @@ void Line::call_tool(const McpRequest& request, mcp::Asker& asker, bool may_wait
   // policy
   const auto allowed = AllowedCall::allow(request, *core_.catalog);
   if (!allowed) {
-    if (allowed.error() == Reason::tool_unknown && may_wait && core_.worth_waiting()) return wait(request, asker);
+    const bool may_come = allowed.error() == Reason::tool_unknown && may_wait;
+    if (may_come) core_.wake_servers();
+    if (may_come && core_.worth_waiting()) return wait(request, asker);
     return refuse(request, asker, allowed.error(), request.message().params().find("name").raw());
   }
   if (!core_.has_room_for_request(request.session())) return refuse(request, asker, Reason::too_many_requests);
@@ -91,6 +93,7 @@ void Line::call_tool(const McpRequest& request, mcp::Asker& asker, bool may_wait
 }
 
 void Line::list_tools(const McpRequest& request, mcp::Asker& asker, bool may_wait) {
+  if (may_wait) core_.wake_servers();
   if (may_wait && core_.worth_waiting()) return wait(request, asker);
   std::size_t first = 0;
   if (const json::Value cursor = request.message().params().find("cursor")) {
