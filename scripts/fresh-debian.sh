@@ -30,6 +30,7 @@ printf 'deb %s bookworm main\ndeb %s bookworm-updates main\ndeb %s bookworm-secu
 grep -lE '^ *Acquire' /etc/apt/apt.conf.d/* 2>/dev/null | xargs -r cp -Lt "$root/etc/apt/apt.conf.d/"
 cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
 mkdir -p "$root/etc/ssl" && cp -aL /etc/ssl/certs "$root/etc/ssl/"
+mount --bind "$root" "$root" # so that its root is a mount point, as `ip netns` wants
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
 mount --rbind /dev "$root/dev"
