@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
@@ -52,7 +53,7 @@ class Watch {
 // it clears it.
 class Deadline {
  public:
-  Deadline(Loop& loop, Task on_expiry) : loop_(loop), on_expiry_(std::move(on_expiry)) {}
+  Deadline(Loop& loop, Task on_expiry) : loop_(loop), on_expiry_(std::make_shared<Task>(std::move(on_expiry))) {}
   ~Deadline() { clear(); }
   Deadline(const Deadline&) = delete;
   Deadline& operator=(const Deadline&) = delete;
@@ -64,11 +65,29 @@ class Deadline {
   friend class DeadlineWheel;
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
   Loop& loop_;
-  Task on_expiry_;
+  std::shared_ptr<Task> on_expiry_;  // shared: the task may destroy its deadline while it runs
   Deadline* previous_ = nullptr;
   Deadline* next_ = nullptr;
   std::uint64_t due_tick_ = 0;
   std::uint32_t slot_ = kNone;
+};
+
+// Something with work for the end of a turn, such as a stream that has gathered bytes. Destroying it takes it off the
+// list.
+class TurnEnd {
+ public:
+  virtual void on_turn_end() = 0;
+
+ protected:
+  TurnEnd() = default;
+  TurnEnd(const TurnEnd&) = delete;
+  TurnEnd& operator=(const TurnEnd&) = delete;
+  ~TurnEnd();
+
+ private:
+  friend class Loop;
+  std::vector<TurnEnd*>* list_ = nullptr;  // where it waits, if it does
+  std::size_t position_ = 0;
 };
 
 class Loop {
@@ -86,6 +105,8 @@ class Loop {
   // Runs `task` at the end of the present turn, after all that is ready now: the place to write what the turn has
   // gathered. On the loop's own thread only.
   void at_turn_end(Task task);
+  // The same without an allocation; asking twice is the same as once.
+  void at_turn_end(TurnEnd& what);
   std::unique_ptr<Watch> watch(int fd, Watch::Handler& handler);
   base::Microseconds now() const { return clock_.monotonic(); }
   const base::Clock& clock() const { return clock_; }

@@ -14,7 +14,7 @@
 
 namespace clawql::io {
 
-class Stream final : private Watch::Handler {
+class Stream final : private Watch::Handler, private TurnEnd {
  public:
   // Every call may write to the stream, pause it, or destroy it.
   class Handler {
@@ -59,7 +59,9 @@ class Stream final : private Watch::Handler {
  private:
   void on_readable() override;
   void on_writable() override;
+  void on_turn_end() override;
   void flush();
+  void end_writing();
   void fail_now(int error);
 
   Loop& loop_;
@@ -69,13 +71,10 @@ class Stream final : private Watch::Handler {
   std::shared_ptr<bool> alive_;  // false once destroyed: callbacks look at it after every call of the handler
   std::string out_;
   std::size_t out_begin_ = 0;
-  bool is_socket_ = true;
   bool paused_ = true;
-  bool read_wanted_ = false;
   bool ended_ = false;
   bool dead_ = false;
   bool finishing_ = false;
-  bool flush_queued_ = false;
 };
 
 // Accepts connections of a listening socket, as many as come, in turns of at most 64.

@@ -44,8 +44,9 @@ struct LockdownReport {
 };
 
 // An error means that a layer failed in a way that is not "this kernel lacks it": the program must not serve.
-// `expected_descriptors`: every descriptor that may be open; others are closed. Sanitizer builds put on no seccomp and
-// no no-dump layer and report that.
+// `expected_descriptors`: every descriptor that may be open; others are closed, but for the
+// epoll, timer and event descriptors that a loop makes for itself. Sanitizer builds put on no seccomp, Landlock and
+// no-dump layer and report that.
 Result<LockdownReport> lock_down(Role role, std::span<const int> expected_descriptors,
                                  std::uint32_t layers = kLayersAll);
 
