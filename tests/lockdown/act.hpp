@@ -37,6 +37,7 @@ struct Act {
   const char* name;
   int (*attempt)(const Prepared&);  // 0: it worked; else errno
   bool as_ordinary_user = false;    // tried without root, whose capabilities would hide the layer
+  bool mounts = false;
 };
 
 std::span<const Act> forbidden_acts();

@@ -215,7 +215,8 @@ constexpr Act kActs[] = {
        const int r = outcome(::mount("none", p.folder.c_str(), "tmpfs", 0, nullptr));
        if (r == 0) ::umount(p.folder.c_str());
        return r;
-     }},
+     },
+     false, true},
     {"setuid", [](const Prepared&) { return outcome(::setuid(12345)); }},
     {"personality", [](const Prepared&) { return outcome(::syscall(SYS_personality, 0x0400000)); }},
 
