@@ -6,7 +6,7 @@ option(CLAWQL_FUZZ "Build the fuzz targets (wants CLAWQL_SANITIZE=address)" OFF)
 add_library(clawql_flags INTERFACE)
 target_compile_options(clawql_flags INTERFACE
   -Wall -Wextra -Wconversion -Wshadow -Wswitch-enum -Wformat=2 -Wimplicit-fallthrough -Werror
-  -Werror=format-security
+  -Werror=format-security -Wno-missing-designated-field-initializers
   -fstack-protector-strong -fstack-clash-protection -fcf-protection=full
   -fno-delete-null-pointer-checks -fno-strict-overflow -ftrivial-auto-var-init=zero
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -fno-omit-frame-pointer)

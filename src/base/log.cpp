@@ -45,6 +45,9 @@ bool is_disturbing(std::string_view sequence) {
   return (second == 0x80 && third >= 0x8B && third <= 0xAE) || (second == 0x81 && third >= 0xA0 && third <= 0xAF);
 }
 
+// Printable ASCII that JSON takes as it is.
+bool is_plain(char c) { return c >= ' ' && c < '\x7F' && c != '"' && c != '\\'; }
+
 void append_escaped(std::string& out, std::string_view text, std::size_t& i) {
   const char c = text[i];
   switch (c) {
@@ -98,7 +101,14 @@ void append_escaped(std::string& out, std::string_view text, std::size_t& i) {
 void append_json_string(std::string& out, std::string_view text, std::size_t limit) {
   out += '"';
   std::size_t i = 0;
-  while (i < text.size() && i < limit) append_escaped(out, text, i);
+  while (i < text.size() && i < limit) {
+    // Most text is plain: whole runs of it are appended at once.
+    std::size_t end = i;
+    while (end < text.size() && end < limit && is_plain(text[end])) ++end;
+    out.append(text, i, end - i);
+    i = end;
+    if (i < text.size() && i < limit) append_escaped(out, text, i);
+  }
   if (i < text.size()) out += "…";
   out += '"';
 }

@@ -41,7 +41,8 @@ struct Sandbox {
 struct Server {
   std::string name;
   std::string command;
-  std::vector<std::string> args;  // ${env:NAME} expanded
+  std::vector<std::string> args;             // ${env:NAME} expanded; may hold secrets: never logged
+  std::vector<std::string> args_as_written;  // the same with their references: what may be shown
   std::vector<std::pair<std::string, std::string>>
       environment;                // declared names; expanded; may hold secrets: never logged
   std::string working_directory;  // empty: the supervisor's runtime choice
@@ -108,6 +109,10 @@ Result<Config> parse(std::string_view text, std::string_view path, const Places&
 // Reads and parses. Refuses a file that others may write, or that somebody else but root or the caller owns (names
 // owner, mode and the exact chown or chmod).
 Result<Config> load(const std::string& path, const Places& places, const Environment& environment);
+
+// What holds without and with `--config FILE`: `requested` when not empty, else the default file where it exists, else
+// the built-in defaults.
+Result<Config> load_effective(const std::string& requested, const Places& places, const Environment& environment);
 
 // JSON Schema 2020-12 of the file, and docs/config.md; both from the one table of keys.
 std::string json_schema();

@@ -37,7 +37,8 @@ struct Framing {
 struct RequestHead {
   Method method = Method::other;
   std::string_view method_text;
-  std::string_view path;                      // "/mcp": starts with '/', not decoded, not normalised; "*" for OPTIONS *
+  // "/mcp": starts with '/', not decoded, not normalised. "*" for `OPTIONS *`, and for CONNECT, which names no path.
+  std::string_view path;
   std::string_view query;                     // without '?'
   std::optional<Authority> target_authority;  // of an absolute-form target
   std::optional<Authority> host;              // always present after a successful parse
@@ -72,11 +73,12 @@ class HeadParser {
   // again). A refusal is final for the connection.
   std::variant<NeedMore, Done, base::Refusal> parse(std::string_view buffer);
   // Before the next head of the same connection.
-  void reset() { scanned_ = 0; }
+  void reset() { scanned_ = line_end_ = 0; }
 
  private:
   HeadLimits limits_;
-  std::size_t scanned_ = 0;
+  std::size_t scanned_ = 0;   // bytes in which the end of the head has been looked for
+  std::size_t line_end_ = 0;  // size of the request line with its CRLF, once it came whole and was found good
 };
 
 // Takes the body of one request from the bytes after its head.
@@ -103,7 +105,15 @@ class BodyDecoder {
   std::uint64_t remaining_ = 0;  // of the body, or of the present chunk
   std::uint64_t taken_ = 0;
   std::uint64_t limit_ = 0;
-  std::string line_;  // a chunk-size or trailer line in pieces, at most kChunkLine bytes
+  std::uint64_t overhead_ = 0;  // bytes of chunk lines and trailers beyond what the data justifies
+  std::string line_;            // a chunk-size or trailer line in pieces, at most kChunkLine bytes
+
+  std::expected<Step, base::Refusal> decode_length(std::string_view input);
+  std::expected<Step, base::Refusal> decode_data(std::string_view input);
+  std::expected<Step, base::Refusal> decode_line(std::string_view input);
+  std::optional<base::Refusal> take_line(std::string_view line);
+  std::optional<base::Refusal> take_size_line(std::string_view line);
+  std::optional<base::Refusal> take_trailer_line(std::string_view line);
 };
 
 bool equals_ignoring_case(std::string_view a, std::string_view b);  // ASCII only
@@ -121,13 +131,13 @@ Accepts parse_accept(std::string_view accept);
 // A response head. The body follows: `content_length` bytes, or chunks.
 struct ResponseHead {
   int status = 200;
-  std::string_view content_type;  // empty: none
-  std::optional<std::uint64_t>
-      content_length;  // nullopt with chunked: `Transfer-Encoding: chunked`; 204 and 304 get neither
+  std::string_view content_type = {};  // empty: none
+  std::optional<std::uint64_t> content_length =
+      {};  // nullopt with chunked: `Transfer-Encoding: chunked`; 204 and 304 get neither
   bool chunked = false;
   bool close = false;  // adds `Connection: close`
-  std::vector<std::pair<std::string_view, std::string_view>>
-      fields;  // names and values are ours, never copied from outside unchecked
+  std::vector<std::pair<std::string_view, std::string_view>> fields =
+      {};  // names and values are ours, never copied from outside unchecked
 };
 void append_response_head(std::string& out, const ResponseHead& head);
 void append_chunk(std::string& out, std::string_view data);  // data must not be empty

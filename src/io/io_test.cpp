@@ -24,7 +24,7 @@ struct Pair {
   }
 };
 
-struct Recorder : Stream::Handler {
+struct Recorder final : Stream::Handler {
   void on_bytes(std::string_view bytes) override {
     text += bytes;
     if (then) then();

@@ -18,8 +18,7 @@
 
 namespace clawql::ipc {
 
-// ---- the door's end
-// --------------------------------------------------------------------------------------------------------
+// ---- the door's end ----
 
 // One request of a client, seen from the door. After on_end or on_reset the channel has forgotten the stream once this
 // side has sent end() or cancel() too; the handler is not called again.
@@ -67,15 +66,14 @@ class DoorChannel {
   std::unique_ptr<Impl> impl_;
 };
 
-// ---- the engine's end
-// ------------------------------------------------------------------------------------------------------
+// ---- the engine's end ----
 
 class EngineStreamHandler {
  public:
   virtual void on_body(std::string_view bytes) = 0;
   virtual void on_end() = 0;     // the request is complete (for lines: the client half-closed)
   virtual void on_cancel() = 0;  // the client is gone: answer nothing more; the stream is closed by the channel
-  virtual void on_taken(std::size_t buffered) {}  // the client took bytes; so many still wait for credit
+  virtual void on_taken(std::size_t /*buffered*/) {}  // the client took bytes; so many still wait for credit
 
  protected:
   ~EngineStreamHandler() = default;

@@ -22,7 +22,8 @@ enum class Kind : std::uint8_t { null, boolean, number, string, array, object };
 
 struct ParseLimits {
   std::size_t bytes = 4U << 20;
-  std::size_t depth = 64;  // `[[1]]` has depth 2
+  std::size_t depth = 64;          // `[[1]]` has depth 2
+  std::size_t values = 2'000'000;  // keys count too; each takes 16 bytes of memory
 };
 
 struct ParseError {
@@ -87,14 +88,14 @@ class Document {
   friend class Value;
   friend struct Scanner;
   // One token a value, in the order of the text; a container's children follow it. A member is its key's token, then
-  // its value's.
+  // its value's. 16 bytes, because a hostile text can hold one value in every two bytes.
   struct Token {
     std::uint32_t offset;
-    std::uint32_t length;  // of raw(), in bytes
-    std::uint32_t next;    // index of the token after this value and all that is in it
-    std::uint32_t count;   // children of a container
-    Kind kind;
-    bool escaped;  // a string that holds a backslash
+    std::uint32_t length;      // of raw(), in bytes
+    std::uint32_t next;        // index of the token after this value and all that is in it
+    std::uint32_t count : 28;  // children of a container
+    Kind kind : 3;
+    bool escaped : 1;  // a string that holds a backslash
   };
   Document() = default;
   std::string_view text_;

@@ -12,4 +12,17 @@ Principal identify(const ipc::Peer& peer) {
   return {"loopback"};
 }
 
+KnownPrincipal& Principals::identify(const ipc::Peer& peer) {
+  if (peer.kind == ipc::Peer::Kind::tcp) return loopback_;
+  std::unique_ptr<KnownPrincipal>& known = by_uid_[peer.uid];
+  if (!known) known = std::make_unique<KnownPrincipal>(KnownPrincipal{.principal = identity::identify(peer)});
+  return *known;
+}
+
+std::size_t Principals::with_sessions() const {
+  std::size_t count = loopback_.sessions > 0 ? 1 : 0;
+  for (const auto& [uid, known] : by_uid_) count += known->sessions > 0 ? 1 : 0;
+  return count;
+}
+
 }  // namespace clawql::engine::identity

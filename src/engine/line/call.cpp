@@ -1,0 +1,120 @@
+#include "engine/line/call.hpp"
+
+#include "engine/mcp/log_level.hpp"
+#include "engine/mcp/replies.hpp"
+
+namespace clawql::engine::line {
+namespace {
+
+// How a response counts in the audit: an error, also one that the tool itself reports inside its result.
+audit::Outcome outcome_of(json::Value response) {
+  if (response.find("error")) return audit::Outcome::error;
+  return response.find("result").find("isError").boolean().value_or(false) ? audit::Outcome::error
+                                                                           : audit::Outcome::success;
+}
+
+}  // namespace
+
+Call::Call(Core& core, const AllowedCall& allowed, CallFacts facts, mcp::Asker& asker)
+    : Pending(allowed.request().message().id(), &asker),
+      core_(core),
+      session_(allowed.request().session()),
+      server_(*allowed.tool().server),
+      in_flight_(core, session_),
+      facts_(std::move(facts)),
+      progress_token_(allowed.progress_token().value_or(std::string_view{})),
+      started_(core.loop.now()) {}
+
+void Call::send(Call& call, const AllowedCall& allowed) {
+  upstream::OutgoingRequest outgoing{.text = allowed.request().message().text(),
+                                     .id = allowed.request().message().id(),
+                                     .progress_token = allowed.progress_token(),
+                                     .edits = {},
+                                     .principal = call.session_.principal().principal.name};
+  const mcp::Catalog::Entry& tool = allowed.tool();
+  if (!tool.original_raw.empty()) outgoing.edits.emplace_back(allowed.name_raw(), tool.original_raw);
+  upstream::Server& server = call.server_;
+  const auto id = server.call(outgoing, call);
+  if (!id) return;  // answered already: the call is gone
+  call.upstream_id_ = id;
+  const ServerSlot* slot = call.core_.slot(server);
+  const std::uint64_t seconds =
+      slot != nullptr && slot->call_seconds > 0 ? slot->call_seconds : call.core_.limits.call_seconds;
+  call.time_limit_.emplace(call.core_.loop, [&call] { call.on_timeout(); });
+  call.time_limit_->set(std::chrono::seconds(seconds));
+}
+
+void Call::record(audit::Outcome outcome, std::string_view reason, std::size_t bytes) {
+  core_.auditor.outcome(facts_, outcome, reason, (core_.loop.now() - started_).count(), bytes);
+}
+
+void Call::on_response(const json::Document& message) {
+  const std::unique_ptr<Pending> self = session_.take(*this);  // gone when this returns
+  session_.touch(core_.loop.now());
+  const json::Value response = message.root();
+  const mcp::Spliced answer(response.raw(), response.find("id").raw(), id());
+  record(outcome_of(response), {}, answer.size());
+  if (asker() == nullptr) {
+    core_.metrics.answers_dropped.add();
+    return;
+  }
+  asker()->respond(answer, 200);
+}
+
+void Call::on_notification(const json::Document& message) {
+  const json::Value notification = message.root();
+  const json::Value params = notification.find("params");
+  bool sent = false;
+  if (asker() != nullptr && notification.find("method").equals("notifications/progress")) {
+    const json::Value token = params.find("progressToken");
+    if (token && !progress_token_.empty())
+      sent = asker()->notify(mcp::Spliced(notification.raw(), token.raw(), progress_token_));
+  } else if (asker() != nullptr && wants_log(params)) {
+    sent = asker()->notify(mcp::Spliced(notification.raw()));
+  }
+  if (!sent) core_.metrics.notifications_dropped.add();
+}
+
+// A client that never asked hears what matters to most: `info` and above.
+bool Call::wants_log(json::Value params) const {
+  const auto level = mcp::parse_log_level(params.find("level").plain_string().value_or(std::string_view{}));
+  return level && *level >= session_.log_level.value_or(mcp::LogLevel::info);
+}
+
+void Call::on_failure(const base::Refusal& refusal) {
+  core_.log.warning("call.failed", {{"server", server_.name()},
+                                    {"tool", facts_.tool},
+                                    {"reason", base::facts(refusal.reason).label},
+                                    {"detail", refusal.for_operator}});
+  fail(refusal.reason);
+}
+
+void Call::on_timeout() {
+  if (upstream_id_) server_.cancel(*upstream_id_, "timeout");
+  fail(base::Reason::call_timeout);
+}
+
+void Call::abandon() {
+  if (upstream_id_) server_.cancel(*upstream_id_, "the server was removed");
+  fail(base::Reason::server_unavailable);
+}
+
+void Call::fail(base::Reason reason) {
+  const std::unique_ptr<Pending> self = session_.take(*this);  // gone when this returns
+  session_.touch(core_.loop.now());
+  core_.metrics.refused(reason);
+  record(audit::Outcome::error, base::facts(reason).label, 0);
+  if (asker() == nullptr) {
+    core_.metrics.answers_dropped.add();
+    return;
+  }
+  const std::string error = mcp::error_response(id(), reason);
+  asker()->respond(mcp::Spliced(error), base::facts(reason).http_status);
+}
+
+void Call::stop(base::Reason why, std::string_view reason_text) {
+  if (upstream_id_) server_.cancel(*upstream_id_, reason_text);
+  record(audit::Outcome::cancelled, base::facts(why).label, 0);
+}
+
+}  // namespace clawql::engine::line

@@ -1,0 +1,46 @@
+// A tool call on its way: from the intent in the audit to its answer. Owned by its session; it ends by an answer, a
+// failure, its time limit or the client's cancellation, and each of them leaves an outcome in the audit.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "engine/line/core.hpp"
+#include "engine/line/steps.hpp"
+#include "engine/mcp/asker.hpp"
+#include "engine/upstream/server.hpp"
+
+namespace clawql::engine::line {
+
+class Call final : public mcp::Pending, private upstream::CallSink {
+ public:
+  Call(Core& core, const AllowedCall& allowed, CallFacts facts, mcp::Asker& asker);
+
+  // Sends it upstream. `call` is in its session already; it may be gone when this returns.
+  static void send(Call& call, const AllowedCall& allowed);
+  void stop(base::Reason why, std::string_view reason_text) override;
+  const upstream::Server& server() const { return server_; }
+  // Its server is taken away: cancelled there, and answered with an error here. The call is gone afterwards.
+  void abandon();
+
+ private:
+  void on_response(const json::Document& message) override;
+  void on_notification(const json::Document& message) override;
+  void on_failure(const base::Refusal& refusal) override;
+  void on_timeout();
+  void fail(base::Reason reason);  // the call is gone afterwards
+  void record(audit::Outcome outcome, std::string_view reason, std::size_t bytes);
+  bool wants_log(json::Value params) const;
+
+  Core& core_;
+  mcp::Session& session_;
+  upstream::Server& server_;
+  InFlight in_flight_;
+  CallFacts facts_;
+  std::string progress_token_;  // the client's, raw; empty: it wants no progress
+  std::optional<upstream::CallId> upstream_id_;
+  base::Microseconds started_;
+  std::optional<io::Deadline> time_limit_;  // of a call that was not answered at once
+};
+
+}  // namespace clawql::engine::line

@@ -1,0 +1,72 @@
+#include "engine/line/exchange_events.hpp"
+
+#include <utility>
+
+#include "engine/mcp/replies.hpp"
+#include "http/sse.hpp"
+
+namespace clawql::engine::line {
+
+EventsExchange::EventsExchange(Line& line, Core& core, ExchangeStore& store, ipc::EngineChannel& channel,
+                               ipc::StreamId stream, const ipc::Open& open)
+    : Exchange(line, core, store, channel, stream, open), acceptable_(open.accepts_event_stream) {
+  if (const auto field = open.field(ipc::RequestField::session_id)) session_field_ = std::string(*field);
+  if (const auto field = open.field(ipc::RequestField::protocol_version)) version_field_ = std::string(*field);
+}
+
+void EventsExchange::on_end() {
+  if (closed_ || session_ != nullptr) return;
+  const auto refuse = [&](base::Reason reason) {
+    line_.count_refusal(who_, nullptr, reason, "stream", {});
+    send_refusal(reason, {}, {});
+  };
+  if (core_.draining) return refuse(base::Reason::draining);
+  if (!acceptable_) return refuse(base::Reason::not_acceptable);
+  const Carriage carriage{
+      .lines = false, .session = nullptr, .session_id = session_field_, .protocol_version = version_field_};
+  const auto session = line_.find_session(who_, carriage);
+  if (!session) return send_refusal(session.error(), {}, {});
+  if ((*session)->streams() >= core_.limits.streams_session) return refuse(base::Reason::too_many_requests);
+  session_ = *session;
+  count_for(*session_);
+  send_head({.status = 200, .content_type = ipc::ContentType::event_stream, .content_length = {}, .fields = {}});
+  session_->attach(*this);
+  if (std::exchange(session_->tools_changed_unsent, false)) send(mcp::tools_list_changed());
+}
+
+bool EventsExchange::send(std::string_view message) {
+  if (closed_ || !has_room(message.size())) return false;
+  core_.scratch.clear();
+  http::append_sse(core_.scratch, {.event = "message", .id = {}, .data = message});
+  send_data(core_.scratch);
+  return true;
+}
+
+void EventsExchange::keep_alive() {
+  if (closed_) return;
+  core_.scratch.clear();
+  http::append_sse_comment(core_.scratch);
+  if (has_room(core_.scratch.size())) send_data(core_.scratch);
+}
+
+void EventsExchange::detach() {
+  if (session_ == nullptr) return;
+  session_->detach(*this);
+  session_->touch(core_.loop.now());
+  session_ = nullptr;
+}
+
+void EventsExchange::close() {
+  detach();
+  finish();
+}
+
+void EventsExchange::drain() {
+  if (session_ != nullptr) close();
+}
+
+void EventsExchange::vanished() {
+  detach();
+}
+
+}  // namespace clawql::engine::line

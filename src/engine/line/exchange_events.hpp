@@ -1,0 +1,29 @@
+// GET /mcp: an event stream for messages that belong to no request. It ends with the client, the session or the
+// gateway.
+#pragma once
+
+#include "engine/line/exchange.hpp"
+
+namespace clawql::engine::line {
+
+class EventsExchange final : public Exchange, private mcp::MessageStream {
+ public:
+  EventsExchange(Line& line, Core& core, ExchangeStore& store, ipc::EngineChannel& channel, ipc::StreamId stream,
+                 const ipc::Open& open);
+  void drain() override;
+
+ private:
+  void on_body(std::string_view) override {}
+  void on_end() override;
+  void vanished() override;
+  bool send(std::string_view message) override;
+  void keep_alive() override;
+  void close() override;
+  void detach();
+
+  std::optional<std::string> session_field_, version_field_;
+  bool acceptable_;
+  mcp::Session* session_ = nullptr;
+};
+
+}  // namespace clawql::engine::line

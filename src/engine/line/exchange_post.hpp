@@ -1,0 +1,45 @@
+// POST /mcp: one message in; JSON or an event stream out, as the first message of the answer decides.
+#pragma once
+
+#include <optional>
+
+#include "engine/line/batch.hpp"
+#include "engine/line/exchange.hpp"
+
+namespace clawql::engine::line {
+
+class PostExchange final : public Exchange, private Caller {
+ public:
+  PostExchange(Line& line, Core& core, ExchangeStore& store, ipc::EngineChannel& channel, ipc::StreamId stream,
+               const ipc::Open& open);
+
+ private:
+  // ipc::EngineStreamHandler
+  void on_body(std::string_view bytes) override;
+  void on_end() override;
+  void check() override;
+  void vanished() override;
+  // Caller
+  bool notify(const mcp::Spliced& notification) override;
+  bool respond(const mcp::Spliced& response, int http_status) override;
+  void withdraw() override;
+  void accepted() override;
+  void refuse(base::Reason reason, std::string_view raw_id, std::string_view message) override;
+  void welcome(mcp::Session& session) override;
+  void serve(mcp::Session& session) override;
+  mcp::Asker& batch(std::size_t responses) override;
+
+  void begin_events();
+  bool too_large(std::size_t more);
+
+  std::string body_;
+  std::optional<std::string> session_field_, version_field_;
+  std::string new_session_;          // of an initialize that was answered
+  mcp::Session* session_ = nullptr;  // while a request of it may be waiting
+  std::optional<Batch> batch_;
+  bool acceptable_;
+  bool complete_ = false;
+  bool events_ = false;  // the answer is an event stream that has begun
+};
+
+}  // namespace clawql::engine::line

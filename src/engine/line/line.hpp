@@ -1,0 +1,79 @@
+// The way of a request through the engine, one step after the other (DESIGN section 4). The transports (exchange_*.hpp)
+// hand in what came, whole, and carry out what is answered; nothing here knows HTTP or sockets.
+#pragma once
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "engine/line/core.hpp"
+#include "engine/line/steps.hpp"
+#include "engine/mcp/asker.hpp"
+
+namespace clawql::engine::line {
+
+// Who handed a message in.
+class Caller : public mcp::Asker {
+ public:
+  // Notifications and responses: 202 over HTTP, silence over newline JSON.
+  virtual void accepted() = 0;
+  // Refused as a whole, with the reason's HTTP status. `raw_id` is empty where the message has none; `message` empty:
+  // the table's.
+  virtual void refuse(base::Reason reason, std::string_view raw_id, std::string_view message) = 0;
+  // A session was opened for this caller; the response to initialize follows.
+  virtual void welcome(mcp::Session& session) = 0;
+  // Before the first request of `session` that may wait.
+  virtual void serve(mcp::Session& session) = 0;
+  // The asker of each of `responses` requests of a batch: their answers leave as one array.
+  virtual mcp::Asker& batch(std::size_t responses) = 0;
+
+ protected:
+  ~Caller() = default;
+};
+
+class Line {
+ public:
+  explicit Line(Core& core) : core_(core) {}
+
+  // One message (or batch), as it came. `text` ends with the call.
+  void take(const IdentifiedRequest& who, const Carriage& carriage, std::string_view text, Caller& caller);
+  // GET and DELETE: the session that is meant, or a refusal, already counted and recorded.
+  std::expected<mcp::Session*, base::Reason> find_session(const IdentifiedRequest& who, const Carriage& carriage);
+  // A refusal of the transport itself (Accept, body size): counts and records it.
+  void count_refusal(const IdentifiedRequest& who, const mcp::Session* session, base::Reason reason,
+                     std::string_view subtype, std::string_view detail);
+
+  // Servers have settled: what waits for them takes the line again. With `all`, whoever still starts is left out.
+  void wake_waiting(bool all);
+  bool has_waiting() const { return !waiting_.empty(); }
+  void forget_waiting(const mcp::Pending& pending);
+
+  // Asks every server for the least severe level that a session wants.
+  void apply_log_level();
+
+  // Ends a session: its calls are cancelled and answered with an error, its streams end.
+  void end_session(mcp::Session& session, std::string_view subtype);
+  // Every call of this server fails: it is taken away.
+  void fail_calls_of(const upstream::Server& server);
+
+ private:
+  void initialize(const IdentifiedRequest& who, const Carriage& carriage, const mcp::Message& message, Caller& caller);
+  void take_batch(const IdentifiedRequest& who, const Carriage& carriage, json::Value array, Caller& caller);
+  void without_session(const IdentifiedRequest& who, const Carriage& carriage, const mcp::Message& message,
+                       base::Reason reason, Caller& caller);
+  void answer(const McpRequest& request, mcp::Asker& asker, bool may_wait);
+  void list_tools(const McpRequest& request, mcp::Asker& asker, bool may_wait);
+  void call_tool(const McpRequest& request, mcp::Asker& asker, bool may_wait);
+  void set_level(const McpRequest& request, mcp::Asker& asker);
+  void notified(const McpRequest& request);
+  void cancelled(const McpRequest& request);
+  void wait(const McpRequest& request, mcp::Asker& asker);
+  void refuse_whole(const IdentifiedRequest& who, const mcp::Session* session, Caller& caller, base::Reason reason,
+                    std::string_view raw_id, std::string_view detail);
+  void refuse(const McpRequest& request, mcp::Asker& asker, base::Reason reason, std::string_view detail = {});
+
+  Core& core_;
+  std::vector<mcp::Pending*> waiting_;  // owned by their sessions; of class Waiting
+};
+
+}  // namespace clawql::engine::line

@@ -1,0 +1,35 @@
+// A request that cannot be judged yet because servers are still starting: a list that would lack their tools, or a call
+// of a tool that one of them may bring. It keeps its own bytes and takes the line again when every server worth waiting
+// for has settled.
+#pragma once
+
+#include <string>
+
+#include "engine/line/core.hpp"
+#include "engine/line/steps.hpp"
+#include "engine/mcp/asker.hpp"
+
+namespace clawql::engine::line {
+
+class Waiting final : public mcp::Pending {
+ public:
+  Waiting(Core& core, const McpRequest& request, mcp::Asker& asker)
+      : Pending(request.message().id(), &asker),
+        in_flight_(core, request.session()),
+        who_(request.who()),
+        session_(request.session()),
+        text_(request.message().text()) {}
+
+  void stop(base::Reason, std::string_view) override {}  // nothing went upstream
+  const IdentifiedRequest& who() const { return who_; }
+  mcp::Session& session() const { return session_; }
+  const std::string& text() const { return text_; }
+
+ private:
+  InFlight in_flight_;
+  IdentifiedRequest who_;
+  mcp::Session& session_;
+  std::string text_;
+};
+
+}  // namespace clawql::engine::line

@@ -1,0 +1,162 @@
+#include "engine/mcp/session.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.hpp"
+#include "engine/audit/audit.hpp"
+#include "engine/mcp/random.hpp"
+
+namespace clawql::engine::mcp {
+namespace {
+
+constexpr std::string_view kHex = "0123456789abcdef";
+
+void append_hex(std::string& out, std::uint8_t byte) {
+  out += kHex[byte >> 4U];
+  out += kHex[byte & 15U];
+}
+
+std::optional<std::uint8_t> read_hex(std::string_view two) {
+  const std::size_t high = kHex.find(two[0]);
+  const std::size_t low = kHex.find(two[1]);
+  if (high == std::string_view::npos || low == std::string_view::npos) return std::nullopt;
+  return static_cast<std::uint8_t>(high << 4U | low);
+}
+
+}  // namespace
+
+// ---- SessionId
+
+Result<SessionId> SessionId::make(std::uint8_t shard) {
+  SessionId id;
+  id.shard_ = shard;
+  CLAWQL_TRY(id.bits_, random_bytes());
+  return id;
+}
+
+std::optional<SessionId> SessionId::parse(std::string_view text) {
+  if (text.size() != kTextLength) return std::nullopt;
+  SessionId id;
+  const auto shard = read_hex(text);
+  if (!shard) return std::nullopt;
+  id.shard_ = *shard;
+  for (std::size_t i = 0; i < id.bits_.size(); ++i) {
+    const auto byte = read_hex(text.substr(2 + 2 * i, 2));
+    if (!byte) return std::nullopt;
+    id.bits_[i] = *byte;
+  }
+  return id;
+}
+
+std::string SessionId::text() const {
+  std::string out;
+  out.reserve(kTextLength);
+  append_hex(out, shard_);
+  for (const std::uint8_t byte : bits_) append_hex(out, byte);
+  return out;
+}
+
+std::size_t SessionId::Hash::operator()(const SessionId& id) const {
+  std::size_t hash = 0;
+  std::memcpy(&hash, id.bits_.data(), sizeof hash);
+  return hash;
+}
+
+// ---- Session
+
+Session::Session(SessionId id, identity::KnownPrincipal& principal, Version version)
+    : id_(id), principal_(principal), version_(version), audit_name_(audit::sha256_hex(id.text()).substr(0, 16)) {
+  ++principal_.sessions;
+}
+
+Session::~Session() {
+  --principal_.sessions;
+}
+
+// At most limits.in_flight_session are here, so a walk is faster than any map.
+Pending* Session::find(std::string_view raw_id) const {
+  for (const auto& pending : pending_)
+    if (pending->id() == raw_id) return pending.get();
+  return nullptr;
+}
+
+void Session::add(std::unique_ptr<Pending> pending) {
+  pending_.push_back(std::move(pending));
+}
+
+std::unique_ptr<Pending> Session::take(const Pending& pending) {
+  for (auto& slot : pending_) {
+    if (slot.get() != &pending) continue;
+    std::unique_ptr<Pending> taken = std::move(slot);
+    slot = std::move(pending_.back());
+    pending_.pop_back();
+    return taken;
+  }
+  return nullptr;
+}
+
+std::unique_ptr<Pending> Session::take_any() {
+  if (pending_.empty()) return nullptr;
+  std::unique_ptr<Pending> taken = std::move(pending_.back());
+  pending_.pop_back();
+  return taken;
+}
+
+std::size_t Session::lose_asker(const Asker& asker) {
+  std::size_t count = 0;
+  for (const auto& pending : pending_) {
+    if (pending->asker() != &asker) continue;
+    pending->lose_asker();
+    ++count;
+  }
+  return count;
+}
+
+void Session::attach(MessageStream& stream) {
+  streams_.push_back(&stream);
+}
+void Session::detach(MessageStream& stream) {
+  std::erase(streams_, &stream);
+}
+
+base::Microseconds Session::idle_for(base::Microseconds now) const {
+  if (!pending_.empty() || !streams_.empty()) return base::Microseconds{0};
+  return now - last_used_;
+}
+
+// ---- Sessions
+
+Result<Session*> Sessions::open(identity::KnownPrincipal& principal, Version version, base::Microseconds now) {
+  CLAWQL_TRY(const SessionId id, SessionId::make(shard_));
+  auto [place, is_new] = sessions_.emplace(id, std::make_unique<Session>(id, principal, version));
+  CLAWQL_CHECK(is_new);
+  place->second->touch(now);
+  return place->second.get();
+}
+
+Session* Sessions::find(std::string_view id_text, const identity::KnownPrincipal& principal) const {
+  const auto id = SessionId::parse(id_text);
+  if (!id) return nullptr;
+  const auto found = sessions_.find(*id);
+  if (found == sessions_.end() || &found->second->principal() != &principal) return nullptr;
+  return found->second.get();
+}
+
+void Sessions::close(Session& session) {
+  CLAWQL_CHECK(session.in_flight() == 0 && session.streams() == 0);
+  sessions_.erase(SessionId(session.id()));
+}
+
+void Sessions::for_each(const std::function<void(Session&)>& visit) {
+  for (const auto& [id, session] : sessions_) visit(*session);
+}
+
+std::vector<Session*> Sessions::idle(base::Microseconds now, base::Microseconds limit) const {
+  std::vector<Session*> found;
+  for (const auto& [id, session] : sessions_)
+    if (session->idle_for(now) > limit) found.push_back(session.get());
+  return found;
+}
+
+}  // namespace clawql::engine::mcp

@@ -1,0 +1,130 @@
+// What a client opened with `initialize`: the version it speaks, what it has under way, and where unrelated messages
+// for it go. A session belongs to the principal that opened it and to one shard, which its id names. Everything here
+// belongs to the shard's loop.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/result.hpp"
+#include "engine/identity/principal.hpp"
+#include "engine/mcp/asker.hpp"
+#include "engine/mcp/log_level.hpp"
+#include "engine/mcp/versions.hpp"
+
+namespace clawql::engine::mcp {
+
+// Two hex characters of the shard, then 256 bits of the kernel's random numbers in hex. Knowing one is not enough to
+// use it: the principal must be the same.
+class SessionId {
+ public:
+  static constexpr std::size_t kTextLength = 2 + 64;
+  static Result<SessionId> make(std::uint8_t shard);
+  static std::optional<SessionId> parse(std::string_view text);  // lower-case hex alone
+  std::string text() const;
+  std::uint8_t shard() const { return shard_; }
+  bool operator==(const SessionId&) const = default;
+
+  struct Hash {  // the bits are random already; who looks up a made-up id meets nothing
+    std::size_t operator()(const SessionId& id) const;
+  };
+
+ private:
+  std::uint8_t shard_ = 0;
+  std::array<std::uint8_t, 32> bits_{};
+};
+
+// A stream to the client that carries messages which belong to no request: a GET stream, or the connection of newline
+// JSON.
+class MessageStream {
+ public:
+  virtual bool send(std::string_view message) = 0;  // false: no room, the message was dropped
+  virtual void keep_alive() = 0;                    // a sign of life where the transport has one
+  virtual void close() = 0;                         // the session ended; detaches itself first
+
+ protected:
+  ~MessageStream() = default;
+};
+
+class Session {
+ public:
+  Session(SessionId id, identity::KnownPrincipal& principal, Version version);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  const SessionId& id() const { return id_; }
+  identity::KnownPrincipal& principal() const { return principal_; }
+  Version version() const { return version_; }
+  // The first 16 hex characters of the id's SHA-256: for the audit, never the id.
+  const std::string& audit_name() const { return audit_name_; }
+
+  // In flight, by the client's raw id ("1" and 1 are different).
+  std::size_t in_flight() const { return pending_.size(); }
+  Pending* find(std::string_view raw_id) const;
+  void add(std::unique_ptr<Pending> pending);
+  std::unique_ptr<Pending> take(const Pending& pending);
+  std::unique_ptr<Pending> take_any();  // null when none is left
+  // The asker's client vanished: what it waits for runs on and its answer is dropped. Returns how many.
+  std::size_t lose_asker(const Asker& asker);
+  const std::vector<std::unique_ptr<Pending>>& pending() const { return pending_; }
+
+  // Streams for unrelated messages; each goes to one of them, the one that was opened last.
+  std::size_t streams() const { return streams_.size(); }
+  void attach(MessageStream& stream);
+  void detach(MessageStream& stream);
+  const std::vector<MessageStream*>& all_streams() const { return streams_; }
+  MessageStream* newest_stream() const { return streams_.empty() ? nullptr : streams_.back(); }
+
+  void touch(base::Microseconds now) { last_used_ = now; }
+  // Without request or stream since so long; 0 while it has one.
+  base::Microseconds idle_for(base::Microseconds now) const;
+
+  // Bytes of its answers that the client has not taken. Shared: a last answer may outlive its session.
+  const std::shared_ptr<std::size_t>& buffered() const { return buffered_; }
+
+  std::optional<LogLevel> log_level;  // absent: the client never asked
+  bool tools_changed_unsent = false;  // list_changed is due on the next stream
+  bool orphaned = false;              // its connection is gone for good: it ends with the last call that is in flight
+
+ private:
+  SessionId id_;
+  identity::KnownPrincipal& principal_;
+  Version version_;
+  std::string audit_name_;
+  std::vector<std::unique_ptr<Pending>> pending_;
+  std::vector<MessageStream*> streams_;
+  base::Microseconds last_used_{0};
+  std::shared_ptr<std::size_t> buffered_ = std::make_shared<std::size_t>(0);
+};
+
+// The sessions of one shard.
+class Sessions {
+ public:
+  explicit Sessions(std::uint8_t shard) : shard_(shard) {}
+
+  // Fails only when the kernel gives no random numbers. The caller has checked the limit.
+  Result<Session*> open(identity::KnownPrincipal& principal, Version version, base::Microseconds now);
+  // Null: no such session, garbage, or another principal's. They cannot be told apart from outside.
+  Session* find(std::string_view id_text, const identity::KnownPrincipal& principal) const;
+  void close(Session& session);  // nothing may be pending or attached any more
+
+  std::size_t size() const { return sessions_.size(); }
+  void for_each(const std::function<void(Session&)>& visit);
+  // Those that have been idle longer than `limit`.
+  std::vector<Session*> idle(base::Microseconds now, base::Microseconds limit) const;
+
+ private:
+  std::uint8_t shard_;
+  std::unordered_map<SessionId, std::unique_ptr<Session>, SessionId::Hash> sessions_;
+};
+
+}  // namespace clawql::engine::mcp

@@ -1,0 +1,120 @@
+#include "http/fields.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/decimal.hpp"
+#include "http/characters.hpp"
+
+namespace clawql::http {
+
+using base::Reason;
+
+bool equals_ignoring_case(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && std::ranges::equal(a, b, {}, lower, lower);
+}
+
+HeadEnd find_head_end(std::string_view window, std::size_t& scanned) {
+  while (scanned < window.size()) {
+    const void* found = std::memchr(window.data() + scanned, '\n', window.size() - scanned);
+    if (found == nullptr) {
+      scanned = window.size();
+      break;
+    }
+    const auto at = static_cast<std::size_t>(static_cast<const char*>(found) - window.data());
+    scanned = at + 1;
+    if (at == 0 || window[at - 1] != '\r') return {.bare_line_feed = true};
+    if (at >= 2 && window[at - 2] == '\n') return {.found = true, .size = at + 1};
+  }
+  return {};
+}
+
+std::optional<Field> parse_field_line(std::string_view line) {
+  std::size_t colon = 0;
+  while (colon < line.size() && is(kToken, line[colon])) ++colon;
+  if (colon == 0 || colon == line.size() || line[colon] != ':') return std::nullopt;
+  const std::string_view value = line.substr(colon + 1);
+  if (!all_are(kFieldText, value)) return std::nullopt;
+  return Field{.name = line.substr(0, colon), .value = trimmed(value)};
+}
+
+Verdict parse_fields(std::string_view lines, std::size_t most, std::vector<Field>& fields) {
+  fields.reserve(16);
+  while (!lines.empty()) {
+    const std::size_t size = lines.find('\n') + 1;
+    if (fields.size() == most) return refused(Reason::http_head_too_large, "too many fields");
+    const auto field = parse_field_line(lines.substr(0, size - 2));
+    if (!field) return refused(Reason::http_syntax, "field line out of grammar");
+    fields.push_back(*field);
+    lines.remove_prefix(size);
+  }
+  return std::nullopt;
+}
+
+namespace {
+
+struct FramingFields {
+  std::size_t lengths = 0;
+  std::size_t encodings = 0;
+  std::string_view length;
+  std::string_view encoding;
+  bool look_alike = false;
+};
+
+FramingFields find_framing_fields(const std::vector<Field>& fields) {
+  FramingFields found;
+  for (const Field& field : fields) {
+    // Both lengths are seldom met, so most fields cost one comparison.
+    if (field.name.size() == 14) {
+      if (equals_ignoring_case(field.name, "content-length")) {
+        ++found.lengths;
+        found.length = field.value;
+      } else if (equals_ignoring_case(field.name, "content_length")) {
+        found.look_alike = true;
+      }
+    } else if (field.name.size() == 17) {
+      if (equals_ignoring_case(field.name, "transfer-encoding")) {
+        ++found.encodings;
+        found.encoding = field.value;
+      } else if (equals_ignoring_case(field.name, "transfer_encoding")) {
+        found.look_alike = true;
+      }
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+Verdict parse_framing(const std::vector<Field>& fields, Framing& framing, bool& length_given) {
+  framing = {};
+  const FramingFields found = find_framing_fields(fields);
+  length_given = found.lengths > 0;
+  // A proxy that maps both spellings to one variable would frame the message by it.
+  if (found.look_alike) return refused(Reason::http_framing, "underscore in the name of a framing field");
+  if (found.encodings > 0) {
+    if (found.lengths > 0) return refused(Reason::http_framing, "Content-Length with Transfer-Encoding");
+    if (found.encodings > 1) return refused(Reason::http_framing, "more than one Transfer-Encoding");
+    if (!equals_ignoring_case(found.encoding, "chunked"))
+      return refused(Reason::http_framing, "Transfer-Encoding other than chunked");
+    framing.kind = Framing::Kind::chunked;
+    return std::nullopt;
+  }
+  if (found.lengths == 0) return std::nullopt;
+  if (found.lengths > 1) return refused(Reason::http_framing, "more than one Content-Length");
+  const auto length = base::parse_decimal<std::uint64_t>(found.length);
+  if (!length) return refused(Reason::http_framing, "Content-Length is no decimal number");
+  if (*length > 0) framing = {.kind = Framing::Kind::length, .length = *length};
+  return std::nullopt;
+}
+
+bool list_holds(std::string_view list, std::string_view token) {
+  while (true) {
+    const std::size_t comma = std::min(list.find(','), list.size());
+    if (equals_ignoring_case(trimmed(list.substr(0, comma)), token)) return true;
+    if (comma == list.size()) return false;
+    list.remove_prefix(comma + 1);
+  }
+}
+
+}  // namespace clawql::http

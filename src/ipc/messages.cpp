@@ -1,0 +1,245 @@
+#include "ipc/messages.hpp"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace clawql::ipc {
+namespace {
+
+// Little endian, one value after the other; strings as u16 length and bytes, or u32 where they may be longer.
+class Writer {
+ public:
+  explicit Writer(std::string& out) : out_(out) {}
+  template <class T>
+  void number(T value) {
+    char bytes[sizeof value];
+    std::memcpy(bytes, &value, sizeof value);
+    out_.append(bytes, sizeof value);
+  }
+  template <class Length>
+  void text(std::string_view value) {
+    number(static_cast<Length>(value.size()));
+    out_.append(value);
+  }
+
+ private:
+  std::string& out_;
+};
+
+class Reader {
+ public:
+  explicit Reader(std::string_view bytes) : bytes_(bytes) {}
+  template <class T>
+  T number() {
+    T value{};
+    if (bytes_.size() < sizeof value) {
+      ok_ = false;
+      return value;
+    }
+    std::memcpy(&value, bytes_.data(), sizeof value);
+    bytes_.remove_prefix(sizeof value);
+    return value;
+  }
+  template <class Length>
+  std::string_view text() {
+    const auto length = number<Length>();
+    if (!ok_ || bytes_.size() < length) {
+      ok_ = false;
+      return {};
+    }
+    const std::string_view value = bytes_.substr(0, length);
+    bytes_.remove_prefix(length);
+    return value;
+  }
+  bool flag() {
+    const auto value = number<std::uint8_t>();
+    if (value > 1) ok_ = false;
+    return value == 1;
+  }
+  // A value of an enum with `count` members, numbered from 0.
+  template <class Enum>
+  Enum choice(std::uint8_t count) {
+    const auto value = number<std::uint8_t>();
+    if (value >= count) ok_ = false;
+    return static_cast<Enum>(value);
+  }
+  std::string_view rest() { return std::exchange(bytes_, {}); }
+  bool finished() const { return ok_ && bytes_.empty(); }
+  bool ok() const { return ok_; }
+
+ private:
+  std::string_view bytes_;
+  bool ok_ = true;
+};
+
+static_assert(std::endian::native == std::endian::little, "both ends run on this machine; the layout is little endian");
+
+bool is_known(Kind kind) {
+  switch (kind) {
+    case Kind::open:
+    case Kind::body:
+    case Kind::end:
+    case Kind::cancel:
+    case Kind::refusals:
+    case Kind::head:
+    case Kind::data:
+    case Kind::reset:
+    case Kind::credit: return true;
+  }
+  return false;
+}
+
+constexpr std::uint64_t kUnknownLength = ~std::uint64_t{0};
+constexpr std::size_t kMaxFields = 255;
+
+}  // namespace
+
+std::string describe(const Peer& peer) {
+  if (peer.kind == Peer::Kind::unix_socket) return fmt::format("uid:{} pid:{}", peer.uid, peer.pid);
+  static constexpr std::uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
+  char text[INET6_ADDRSTRLEN]{};
+  if (std::memcmp(peer.address.data(), kMapped, sizeof kMapped) == 0) {
+    ::inet_ntop(AF_INET, peer.address.data() + sizeof kMapped, text, sizeof text);
+    return fmt::format("{}:{}", text, peer.port);
+  }
+  ::inet_ntop(AF_INET6, peer.address.data(), text, sizeof text);
+  return fmt::format("[{}]:{}", text, peer.port);
+}
+
+std::optional<std::string_view> Open::field(RequestField id) const {
+  for (const auto& [name, value] : fields)
+    if (name == id) return value;
+  return std::nullopt;
+}
+
+void encode(std::string& out, const Open& open) {
+  Writer writer(out);
+  writer.number(static_cast<std::uint8_t>(open.route));
+  writer.number(static_cast<std::uint8_t>(open.method));
+  writer.number(open.listener);
+  writer.number(static_cast<std::uint8_t>(open.peer.kind));
+  writer.number(open.peer.uid);
+  writer.number(open.peer.gid);
+  writer.number(open.peer.pid);
+  out.append(reinterpret_cast<const char*>(open.peer.address.data()), open.peer.address.size());
+  writer.number(open.peer.port);
+  writer.number(static_cast<std::uint8_t>(open.accepts_json));
+  writer.number(static_cast<std::uint8_t>(open.accepts_event_stream));
+  writer.number(static_cast<std::uint8_t>(open.has_body));
+  writer.number(static_cast<std::uint8_t>(open.fields.size()));
+  for (const auto& [name, value] : open.fields) {
+    writer.number(static_cast<std::uint8_t>(name));
+    writer.text<std::uint16_t>(value);
+  }
+  out.append(open.first_body);
+}
+
+std::optional<Open> decode_open(std::string_view payload) {
+  Reader reader(payload);
+  Open open;
+  open.route = reader.choice<Route>(kRouteCount);
+  open.method = reader.choice<Method>(3);
+  open.listener = reader.number<std::uint16_t>();
+  open.peer.kind = reader.choice<Peer::Kind>(2);
+  open.peer.uid = reader.number<std::uint32_t>();
+  open.peer.gid = reader.number<std::uint32_t>();
+  open.peer.pid = reader.number<std::uint32_t>();
+  for (auto& byte : open.peer.address) byte = reader.number<std::uint8_t>();
+  open.peer.port = reader.number<std::uint16_t>();
+  open.accepts_json = reader.flag();
+  open.accepts_event_stream = reader.flag();
+  open.has_body = reader.flag();
+  const auto count = reader.number<std::uint8_t>();
+  open.fields.reserve(count);
+  for (unsigned i = 0; i < count && reader.ok(); ++i) {
+    const auto name = reader.choice<RequestField>(kRequestFieldCount);
+    open.fields.emplace_back(name, reader.text<std::uint16_t>());
+  }
+  open.first_body = reader.rest();
+  if (!reader.finished() || open.first_body.size() > kStreamCredit) return std::nullopt;
+  if (!open.has_body && !open.first_body.empty()) return std::nullopt;
+  return open;
+}
+
+void encode(std::string& out, const Head& head) {
+  Writer writer(out);
+  writer.number(head.status);
+  writer.number(static_cast<std::uint8_t>(head.content_type));
+  writer.number(head.content_length.value_or(kUnknownLength));
+  writer.number(static_cast<std::uint8_t>(head.fields.size()));
+  for (const auto& [name, value] : head.fields) {
+    writer.number(static_cast<std::uint8_t>(name));
+    writer.text<std::uint16_t>(value);
+  }
+}
+
+std::optional<Head> decode_head(std::string_view payload) {
+  Reader reader(payload);
+  Head head;
+  head.status = reader.number<std::uint16_t>();
+  head.content_type = reader.choice<ContentType>(5);
+  const auto length = reader.number<std::uint64_t>();
+  if (length != kUnknownLength) head.content_length = length;
+  const auto count = reader.number<std::uint8_t>();
+  head.fields.reserve(count);
+  for (unsigned i = 0; i < count && reader.ok(); ++i) {
+    const auto name = reader.choice<ResponseField>(kResponseFieldCount);
+    const std::string_view value = reader.text<std::uint16_t>();
+    // These become header lines: a taken engine must not be able to write a second answer into them.
+    for (const char c : value)
+      if (c < 0x20 || c > 0x7E) return std::nullopt;
+    head.fields.emplace_back(name, value);
+  }
+  if (!reader.finished() || head.status < 200 || head.status > 599) return std::nullopt;
+  return head;
+}
+
+void encode(std::string& out, const std::vector<RefusalCount>& counts) {
+  Writer writer(out);
+  writer.number(static_cast<std::uint8_t>(std::min(counts.size(), kMaxFields)));
+  for (std::size_t i = 0; i < std::min(counts.size(), kMaxFields); ++i) {
+    writer.number(counts[i].reason);
+    writer.number(counts[i].count);
+    writer.text<std::uint16_t>(counts[i].last_peer.substr(0, 256));
+    writer.text<std::uint16_t>(counts[i].last_value.substr(0, 256));
+  }
+}
+
+std::optional<std::vector<RefusalCount>> decode_refusals(std::string_view payload) {
+  Reader reader(payload);
+  std::vector<RefusalCount> counts(reader.number<std::uint8_t>());
+  for (auto& count : counts) {
+    count.reason = reader.number<std::uint8_t>();
+    count.count = reader.number<std::uint32_t>();
+    count.last_peer = reader.text<std::uint16_t>();
+    count.last_value = reader.text<std::uint16_t>();
+    if (count.last_peer.size() > 256 || count.last_value.size() > 256) return std::nullopt;
+  }
+  if (!reader.finished()) return std::nullopt;
+  return counts;
+}
+
+void encode_header(std::string& out, const FrameHeader& header) {
+  Writer writer(out);
+  writer.number(header.length);
+  writer.number(header.stream);
+  writer.number(static_cast<std::uint32_t>(header.kind));
+}
+
+std::optional<FrameHeader> decode_header(std::string_view bytes) {
+  Reader reader(bytes);
+  FrameHeader header{};
+  header.length = reader.number<std::uint32_t>();
+  header.stream = reader.number<std::uint32_t>();
+  const auto kind = reader.number<std::uint32_t>();
+  if (!reader.ok() || kind > 255 || header.length > kMaxPayload) return std::nullopt;
+  header.kind = static_cast<Kind>(kind);
+  if (!is_known(header.kind)) return std::nullopt;
+  return header;
+}
+
+}  // namespace clawql::ipc

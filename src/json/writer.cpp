@@ -1,0 +1,102 @@
+#include "json/writer.hpp"
+
+#include <algorithm>
+#include <functional>
+
+#include "base/check.hpp"
+#include "json/text_scan.hpp"
+
+namespace clawql::json {
+namespace {
+
+void append_escaped(std::string& out, char c) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  const auto byte = static_cast<unsigned char>(c);
+  switch (c) {
+    case '"': out += "\\\""; return;
+    case '\\': out += "\\\\"; return;
+    case '\n': out += "\\n"; return;
+    case '\r': out += "\\r"; return;
+    case '\t': out += "\\t"; return;
+    default: break;
+  }
+  out += "\\u00";
+  out += kHex[byte >> 4];
+  out += kHex[byte & 15];
+}
+
+// Which of two edits comes first: by position, and at one position what is inserted before what is replaced.
+bool stands_before(std::string_view left, std::string_view right) {
+  if (left.data() != right.data()) return std::less<>{}(left.data(), right.data());
+  return left.empty() && !right.empty();
+}
+
+}  // namespace
+
+void append_string(std::string& out, std::string_view text) {
+  out += '"';
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (at != end) {
+    const char* stop = skip_plain(at, end);
+    out.append(at, stop);
+    at = stop;
+    if (at == end) break;
+    if (static_cast<unsigned char>(*at) < 0x80) {
+      append_escaped(out, *at++);
+      continue;
+    }
+    const std::size_t length = utf8_length(at, end);
+    if (length == 0) {
+      out += "\xef\xbf\xbd";
+      ++at;
+      continue;
+    }
+    out.append(at, length);
+    at += length;
+  }
+  out += '"';
+}
+
+std::string quoted(std::string_view text) {
+  std::string out;
+  out.reserve(text.size() + 2);
+  append_string(out, text);
+  return out;
+}
+
+void Splice::replace(std::string_view slice, std::string replacement) {
+  const char* const text_end = text_.data() + text_.size();
+  CLAWQL_CHECK(slice.data() >= text_.data() && slice.data() + slice.size() <= text_end);
+  const auto where =
+      std::ranges::upper_bound(edits_, slice, stands_before, [](const auto& edit) { return edit.first; });
+  CLAWQL_CHECK(where == edits_.begin() ||
+               std::prev(where)->first.data() + std::prev(where)->first.size() <= slice.data());
+  CLAWQL_CHECK(where == edits_.end() || slice.data() + slice.size() <= where->first.data());
+  edits_.emplace(where, slice, std::move(replacement));
+}
+
+void Splice::insert(const char* position, std::string text) {
+  replace(std::string_view(position, 0), std::move(text));
+}
+
+void Splice::append_to(std::string& out) const {
+  std::size_t size = text_.size();
+  for (const auto& [slice, replacement] : edits_) size += replacement.size();
+  if (out.capacity() - out.size() < size) out.reserve(out.size() + size);
+  const char* at = text_.data();
+  for (const auto& [slice, replacement] : edits_) {
+    out.append(at, slice.data());
+    out.append(replacement);
+    at = slice.data() + slice.size();
+  }
+  out.append(at, text_.data() + text_.size());
+}
+
+std::string Splice::str() const {
+  std::string out;
+  append_to(out);
+  return out;
+}
+
+}  // namespace clawql::json
