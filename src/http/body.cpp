@@ -140,6 +140,10 @@ std::expected<BodyDecoder::Step, base::Refusal> BodyDecoder::decode_line(std::st
     line_ += line;
     line = line_;
   }
+  // A bare CR cannot become right any more; without this it would wait for a line feed.
+  const std::size_t after_return = line.find('\r') + 1;
+  if (after_return != 0 && after_return < line.size() && line[after_return] != '\n')
+    return std::unexpected(*refused(Reason::http_framing, "carriage return without line feed in a body"));
   if (line_feed != std::string_view::npos) {
     if (auto verdict = take_line(line)) return std::unexpected(*std::move(verdict));
     line_.clear();

@@ -26,20 +26,20 @@ enum class Severity : std::uint8_t { info, low, medium, high, critical };
 
 struct Event {
   Type type = Type::tool_call;
-  std::string_view subtype;  // "tools/call", "guard.host", "server.exited", "session.opened", …
+  std::string_view subtype{};  // "tools/call", "guard.host", "server.exited", "session.opened", …
   Outcome outcome = Outcome::success;
   Severity severity = Severity::info;
-  std::string_view principal;  // "uid:1000", "loopback", "" for the gateway itself
-  std::string_view session;    // hash of the session id, never the id
-  std::string_view listener;   // label
-  std::string_view peer;       // "uid:1000 pid:77", "127.0.0.1:5555"
-  std::string_view server, tool;
-  std::string_view reason;        // base::RefusalFacts::label for refusals and failures
-  std::string_view detail;        // short text; offered values are escaped and cut by the writer
-  std::string_view payload_hash;  // hex SHA-256 of the raw arguments
-  std::string_view call;          // ties intent and outcome together
-  std::uint64_t count = 1;        // of equal events sampled into one
-  std::int64_t duration_us = -1;  // -1: none
+  std::string_view principal{};  // "uid:1000", "loopback", "" for the gateway itself
+  std::string_view session{};    // hash of the session id, never the id
+  std::string_view listener{};   // label
+  std::string_view peer{};       // "uid:1000 pid:77", "127.0.0.1:5555"
+  std::string_view server{}, tool{};
+  std::string_view reason{};        // base::RefusalFacts::label for refusals and failures
+  std::string_view detail{};        // short text; offered values are escaped and cut by the writer
+  std::string_view payload_hash{};  // hex SHA-256 of the raw arguments
+  std::string_view call{};          // ties intent and outcome together
+  std::uint64_t count = 1;          // of equal events sampled into one
+  std::int64_t duration_us = -1;    // -1: none
   std::uint64_t bytes = 0;
 };
 

@@ -29,7 +29,7 @@ class RateLimit {
  private:
   base::Microseconds interval_;
   std::int64_t burst_;
-  base::Microseconds earliest_{0};
+  base::Microseconds earliest_{std::int64_t{-1} << 60};  // long ago: the burst is there from the start
   std::uint64_t suppressed_ = 0;
 };
 

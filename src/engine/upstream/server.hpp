@@ -89,7 +89,9 @@ class Server {
   virtual State state() const = 0;
   // True while a list should still wait for this server: it is starting and started less than 5 s ago.
   virtual bool worth_waiting_for() const = 0;
-  virtual std::shared_ptr<const ToolList> tools() const = 0;  // never null; empty when not ready
+  // Never null. Empty before it was ready for the first time and when it failed; while it restarts after a crash the
+  // list stays, so that the next call finds its tool and waits.
+  virtual std::shared_ptr<const ToolList> tools() const = 0;
   virtual Description describe() const = 0;
 
   // Sends the request; a lazy or stopped server is started first and the request waits within the call's time limit.
@@ -100,6 +102,8 @@ class Server {
   // The log level that the server is asked for (least severe over all sessions); sent when it declared `logging`.
   virtual void set_log_level(std::string_view level) = 0;
   virtual bool has_logging() const = 0;
+  // Somebody wants its list: a lazy server that was never started is started now. Does nothing in every other state.
+  virtual void wake() {}
 };
 
 }  // namespace clawql::engine::upstream

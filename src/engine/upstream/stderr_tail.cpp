@@ -1,6 +1,7 @@
 #include "engine/upstream/stderr_tail.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.hpp"
 
@@ -25,9 +26,9 @@ std::vector<std::string> StderrTail::feed(std::string_view bytes) {
     if (!current_.empty() && current_.back() == '\r') current_.pop_back();
     if (current_.empty()) continue;
     lines_.push_back(escaped(current_));
-    current_.clear();
     if (lines_.size() > kLines) lines_.pop_front();
-    if (finished.size() < kLines) finished.push_back(lines_.back());
+    if (finished.size() < kLines) finished.push_back(std::exchange(current_, {}));
+    current_.clear();
   }
   return finished;
 }

@@ -16,7 +16,8 @@ class StderrTail {
   static constexpr std::size_t kLines = 64;
   static constexpr std::size_t kLineBytes = 512;  // the rest of a longer line is dropped
 
-  // Returns the lines that were completed by these bytes, escaped, in order: at most kLines of them.
+  // Returns the lines that were completed by these bytes, in order, at most kLines of them, as they came: whoever
+  // prints them escapes.
   std::vector<std::string> feed(std::string_view bytes);
   // The newest `count`, newest last.
   std::vector<std::string> last(std::size_t count) const;
