@@ -11,9 +11,9 @@
 
 #include "base/log.hpp"
 #include "engine/audit/audit.hpp"
-#include "engine/line/server_set.hpp"
 #include "engine/line/shard.hpp"
 #include "engine/mcp/random.hpp"
+#include "engine/upstream/servers.hpp"
 #include "io/loop.hpp"
 #include "ipc/control.hpp"
 #include "ipc/settings.hpp"
@@ -87,7 +87,7 @@ class Program final : private ipc::ControlSocket::Handler,
     if (shard_ == nullptr) CLAWQL_CHECKED(make_parts(settings));
     shard_->set_limits(settings.limits);
     shard_->set_listeners(settings.listeners);
-    servers_->apply(settings.servers, settings.limits);
+    take_servers(settings);
     if (started_) logger_.info("engine.reloaded", {{"generation", settings.generation}});
     return {};
   }
@@ -98,9 +98,20 @@ class Program final : private ipc::ControlSocket::Handler,
     audit_ = std::make_unique<engine::audit::Log>(settings.audit, clock_, settings.limits.audit_ring,
                                                   [this] { control_.send(ipc::Control::next_audit_file); });
     CLAWQL_TRY(shard_, engine::line::Shard::make({loop_, logger_, *audit_, registry_, *this}, 0, settings.limits));
-    const engine::line::ServerSet::Parts parts{loop_, *this, logger_, registry_, *audit_, *shard_};
-    servers_ = std::make_unique<engine::line::ServerSet>(parts, settings.limits);
+    const engine::upstream::Servers::Parts parts{loop_, *this, *shard_, logger_, registry_, audit_.get()};
+    servers_ = std::make_unique<engine::upstream::Servers>(parts, 0);
     return {};
+  }
+
+  // Servers that are gone stay valid until the next turn: the shard lets go of them here.
+  void take_servers(ipc::EngineSettings settings) {
+    settings.shards = 1;  // all of them are ours, whatever was wanted
+    servers_->apply(settings);
+    std::vector<engine::line::ServerSlot> slots;
+    for (const auto& slot : servers_->slots())
+      slots.push_back({.server = slot.server, .call_seconds = slot.call_seconds});
+    shard_->set_servers(std::move(slots));
+    if (started_) servers_->start_eager();
   }
 
   Status take_channel(ipc::ControlMessage& message) {
@@ -130,21 +141,17 @@ class Program final : private ipc::ControlSocket::Handler,
     CLAWQL_CHECKED(expect_fds(message, 3));
     CLAWQL_TRY(const auto what, ipc::from_json<ipc::ServerMessage>(message.payload));
     if (!started_) return fail("a server was started before us");
-    engine::upstream::StdioServer* server = servers_->find(what.name);
-    if (server == nullptr) return {};  // removed meanwhile: its pipes close here, and it ends
-    shard_->core().auditor.server(what.name, "server.started", engine::audit::Outcome::success, {});
-    server->started({.incarnation = what.incarnation,
-                     .to_server = std::move(message.fds[0]),
-                     .from_server = std::move(message.fds[1]),
-                     .errors = std::move(message.fds[2])});
+    servers_->started(what.name, {.incarnation = what.incarnation,
+                                  .to_server = std::move(message.fds[0]),
+                                  .from_server = std::move(message.fds[1]),
+                                  .errors = std::move(message.fds[2])});
     return {};
   }
 
   Status take_exit(const ipc::ControlMessage& message) {
     CLAWQL_TRY(const auto what, ipc::from_json<ipc::ServerExited>(message.payload));
     if (!started_) return fail("a server exited before the start");
-    shard_->core().auditor.server(what.name, "server.exited", engine::audit::Outcome::error, what.how);
-    if (engine::upstream::StdioServer* server = servers_->find(what.name)) server->exited(what);
+    servers_->exited(what);
     return {};
   }
 
@@ -165,7 +172,7 @@ class Program final : private ipc::ControlSocket::Handler,
     for (os::Fd& channel : channels_) shard_->add_channel(std::move(channel));
     channels_.clear();
     control_.send(ipc::Control::ready, ipc::to_json(ready));
-    servers_->start();
+    servers_->start_eager();
     return {};
   }
 
@@ -198,7 +205,7 @@ class Program final : private ipc::ControlSocket::Handler,
   ipc::ControlSocket control_;
   std::unique_ptr<engine::audit::Log> audit_;
   std::unique_ptr<engine::line::Shard> shard_;
-  std::unique_ptr<engine::line::ServerSet> servers_;
+  std::unique_ptr<engine::upstream::Servers> servers_;
   std::vector<os::Fd> channels_;  // until start
   std::vector<int> expected_{0, 1, 2, kControlFd};
   bool started_ = false;

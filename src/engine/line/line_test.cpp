@@ -36,9 +36,10 @@ TEST(Initialize, opens_a_session_and_says_who_we_are) {
   DoorStream& stream = rig.post(
       R"({"jsonrpc":"2.0","id":"a","method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"c","version":"1"}}})");
   EXPECT_EQ(stream.status, 200);
-  EXPECT_EQ(stream.body,
-            R"({"jsonrpc":"2.0","id":"a","result":{"protocolVersion":"2025-06-18","capabilities":{"logging":{},"tools":{"listChanged":true}},)"
-            R"("serverInfo":{"name":"clawql","title":"ClawQL Gateway","version":")" CLAWQL_VERSION R"("}}})");
+  EXPECT_EQ(
+      stream.body,
+      R"({"jsonrpc":"2.0","id":"a","result":{"protocolVersion":"2025-06-18","capabilities":{"logging":{},"tools":{"listChanged":true}},)"
+      R"("serverInfo":{"name":"clawql","title":"ClawQL Gateway","version":")" CLAWQL_VERSION R"("}}})");
   const std::string id = stream.field(ipc::ResponseField::session_id);
   EXPECT_EQ(id.size(), 66U);
   EXPECT_EQ(id.substr(0, 2), "07");
@@ -67,8 +68,8 @@ TEST(Initialize, without_a_version_is_refused_with_its_id) {
 TEST(Initialize, twice_in_a_session_is_refused) {
   Rig rig;
   const std::string session = rig.initialize();
-  DoorStream& stream = rig.post(
-      R"({"jsonrpc":"2.0","id":5,"method":"initialize","params":{"protocolVersion":"2025-11-25"}})", session);
+  DoorStream& stream =
+      rig.post(R"({"jsonrpc":"2.0","id":5,"method":"initialize","params":{"protocolVersion":"2025-11-25"}})", session);
   expect_refused(rig, stream, 400, -32600, Reason::session_already_initialized);
 }
 
@@ -138,10 +139,9 @@ TEST(Accept, that_excludes_our_answers_is_406) {
   Rig rig;
   const std::string session = rig.initialize();
   expect_refused(rig, rig.send(kPing, {.session = session, .accepts_json = false}), 406, 406, Reason::not_acceptable);
-  expect_refused(rig, rig.send(kPing, {.session = session, .accepts_events = false}), 406, 406,
+  expect_refused(rig, rig.send(kPing, {.session = session, .accepts_events = false}), 406, 406, Reason::not_acceptable);
+  expect_refused(rig, rig.send({}, {.method = ipc::Method::get, .session = session, .accepts_events = false}), 406, 406,
                  Reason::not_acceptable);
-  expect_refused(rig, rig.send({}, {.method = ipc::Method::get, .session = session, .accepts_events = false}), 406,
-                 406, Reason::not_acceptable);
 }
 
 // ---- messages
@@ -177,9 +177,9 @@ TEST(Message, with_an_unknown_method_is_answered_with_its_id) {
 TEST(Message, notifications_and_responses_get_202_and_nothing_else) {
   Rig rig;
   const std::string session = rig.initialize();
-  for (const char* text : {R"({"jsonrpc":"2.0","method":"notifications/initialized"})",
-                           R"({"jsonrpc":"2.0","method":"anything"})", R"({"jsonrpc":"2.0","id":9,"result":{}})",
-                           R"({"jsonrpc":"2.0","error":{"code":-1,"message":"x"}})"}) {
+  for (const char* text :
+       {R"({"jsonrpc":"2.0","method":"notifications/initialized"})", R"({"jsonrpc":"2.0","method":"anything"})",
+        R"({"jsonrpc":"2.0","id":9,"result":{}})", R"({"jsonrpc":"2.0","error":{"code":-1,"message":"x"}})"}) {
     DoorStream& stream = rig.post(text, session);
     EXPECT_EQ(stream.status, 202) << text;
     EXPECT_EQ(stream.body, "");
@@ -233,14 +233,16 @@ TEST(ToolsCall, goes_upstream_byte_for_byte_but_for_its_prefix_and_comes_back_wi
   expected.replace(expected.find("files__read"), 11, "read");
   EXPECT_EQ(server.seen(0).text, expected);
   EXPECT_EQ(server.seen(0).principal, "loopback");
-  EXPECT_TRUE(rig.audited({"\"intent\"", "files", "read", audit::sha256_hex(
-      R"({"z":12345678901234567890123,"a":"\u0041\/\ud83d\ude00","e":1E400,"n":-0.0})")}));
+  EXPECT_TRUE(rig.audited(
+      {"\"intent\"", "files", "read",
+       audit::sha256_hex(R"({"z":12345678901234567890123,"a":"\u0041\/\ud83d\ude00","e":1E400,"n":-0.0})")}));
   server.answer(0, R"({ "content":[{"type":"text","text":"\u00e9"}], "big":98765432109876543210 })");
   rig.run();
   EXPECT_EQ(stream.status, 200);
   EXPECT_EQ(stream.type, ipc::ContentType::json);
-  EXPECT_EQ(stream.body,
-            R"({"jsonrpc":"2.0","result":{ "content":[{"type":"text","text":"\u00e9"}], "big":98765432109876543210 },"id":"x\u0041"})");
+  EXPECT_EQ(
+      stream.body,
+      R"({"jsonrpc":"2.0","result":{ "content":[{"type":"text","text":"\u00e9"}], "big":98765432109876543210 },"id":"x\u0041"})");
   EXPECT_EQ(stream.length, stream.body.size());
   EXPECT_TRUE(rig.audited({"\"success\"", "tools/call"}));
 }
@@ -568,9 +570,9 @@ TEST(ToolsList, comes_in_pages_whose_cursors_nobody_can_make_up) {
   FakeServer& server = rig.serve("s", "s__", tools);
   const std::string session = rig.initialize();
   const auto page = [&](std::string_view cursor) -> DoorStream& {
-    return rig.post(R"({"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":")" + std::string(cursor) +
-                        "\"}}",
-                    session);
+    return rig.post(
+        R"({"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":")" + std::string(cursor) + "\"}}",
+        session);
   };
   const std::string first = rig.post(kList, session).body;
   EXPECT_THAT(first, HasSubstr("s__t999\""));
@@ -672,9 +674,10 @@ TEST(Batch, belongs_to_2025_03_26_alone_and_is_answered_as_one_array) {
   server.answer(0, "{}");
   rig.run();
   EXPECT_TRUE(stream.ended);
-  EXPECT_EQ(stream.body, "[" R"({"jsonrpc":"2.0","id":1,"result":{}},)" +
-                             mcp::error_response("3", Reason::method_unknown) +
-                             R"(,{"jsonrpc":"2.0","result":{},"id":2}])");
+  EXPECT_EQ(stream.body,
+            "["
+            R"({"jsonrpc":"2.0","id":1,"result":{}},)" +
+                mcp::error_response("3", Reason::method_unknown) + R"(,{"jsonrpc":"2.0","result":{},"id":2}])");
   for (const char* version : {"2024-11-05", "2025-06-18", "2025-11-25"})
     expect_refused(rig, rig.post(batch, rig.initialize(version)), 400, -32600, Reason::message_invalid);
 }
@@ -731,10 +734,9 @@ TEST(Lines, before_initialize_answer_ping_and_know_no_other_method) {
   Rig rig;
   DoorStream& stream = rig.lines(std::string(kPing) + "\n" + std::string(kList) + "\n[]\n{\n" +
                                  R"({"jsonrpc":"2.0","method":"notifications/initialized"})" + "\n");
-  EXPECT_EQ(stream.body, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n" +
-                             mcp::error_response("1", Reason::method_unknown) + "\n" +
-                             base::refusal_body(Reason::message_invalid) + "\n" +
-                             base::refusal_body(Reason::json_invalid) + "\n");
+  EXPECT_EQ(stream.body,
+            "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n" + mcp::error_response("1", Reason::method_unknown) + "\n" +
+                base::refusal_body(Reason::message_invalid) + "\n" + base::refusal_body(Reason::json_invalid) + "\n");
   EXPECT_FALSE(stream.ended);
 }
 
@@ -761,10 +763,10 @@ TEST(Lines, too_long_a_line_ends_the_connection) {
 TEST(Lines, of_a_client_that_vanished_end_their_session_when_its_last_call_ends) {
   Rig rig;
   FakeServer& server = rig.serve("s", "s__", {tool("t")});
-  DoorStream& stream = rig.lines(
-      R"({"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}})"
-      "\n" +
-      call("2", "s__t") + "\n");
+  DoorStream& stream =
+      rig.lines(R"({"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}})"
+                "\n" +
+                call("2", "s__t") + "\n");
   rig.door->cancel(stream.stream);
   rig.run();
   EXPECT_EQ(rig.shard->core().sessions.size(), 1U);
@@ -778,9 +780,9 @@ TEST(Lines, carry_list_changed_and_batches_of_2025_03_26) {
   Rig rig;
   FakeServer& server = rig.serve("s", "s__", {tool("t")});
   rig.wait(std::chrono::seconds(1));
-  DoorStream& stream = rig.lines(
-      R"({"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-03-26"}})"
-      "\n");
+  DoorStream& stream =
+      rig.lines(R"({"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-03-26"}})"
+                "\n");
   stream.body.clear();
   rig.more(stream, "[" + std::string(kPing) + "," + call("2", "s__t") + "]\n");
   server.answer(0, "{}");
