@@ -97,7 +97,6 @@ struct Places {
   std::string audit_file;
 };
 Result<Places> places_of_caller();
-Result<std::string> home_of_caller();
 
 // Names of the environment, for ${env:NAME}. Handed in so that tests need none.
 using Environment = std::map<std::string, std::string>;

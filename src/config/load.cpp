@@ -1,14 +1,13 @@
 // Where files are, and reading them with their owner and mode checked.
 #include <fcntl.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
-#include <vector>
 
 #include "config/reader.hpp"
 #include "os/fd.hpp"
+#include "os/users.hpp"
 
 namespace clawql::config {
 namespace {
@@ -40,20 +39,6 @@ Result<std::string> read_checked(const std::string& path) {
   }
 }
 
-// The passwd entry's home, never $HOME: whoever sets the environment must not choose the configuration.
-Result<std::string> home_of(uid_t user) {
-  std::vector<char> buffer(16384);
-  struct passwd entry{};
-  struct passwd* found = nullptr;
-  const int error = getpwuid_r(user, &entry, buffer.data(), buffer.size(), &found);
-  if (found == nullptr)
-    return fail("user " + std::to_string(user) + " has no entry in /etc/passwd" +
-                (error == 0 ? std::string{} : ": " + Error::system("getpwuid", error).message));
-  const std::string home = found->pw_dir;
-  if (!home.starts_with('/')) return fail("user " + std::to_string(user) + " has no home in /etc/passwd");
-  return home;
-}
-
 bool is_own_folder(const std::string& path, uid_t user) {
   struct stat facts{};
   return lstat(path.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode) && facts.st_uid == user;
@@ -75,14 +60,11 @@ Status check_owner(const std::string& path, std::uint32_t owner, std::uint32_t m
   return {};
 }
 
-Result<std::string> home_of_caller() {
-  return home_of(geteuid());
-}
-
 Result<Places> places_of_caller() {
   const uid_t user = geteuid();
   if (user == 0) return Places{"/etc/clawql/clawql.yaml", "/run/clawql", "/var/log/clawql/audit.jsonl"};
-  CLAWQL_TRY(const std::string home, home_of(user));
+  // The passwd entry's home, never $HOME: whoever sets the environment must not choose the configuration.
+  const std::string home = os::current_user().home;
   const std::string run = "/run/user/" + std::to_string(user);
   return Places{
       .config_file = home + "/.config/clawql/clawql.yaml",
