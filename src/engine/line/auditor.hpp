@@ -52,7 +52,6 @@ class Auditor {
     std::string principal, peer, detail, subtype;
   };
   void flush();
-  io::Loop& loop_;
   audit::Log& log_;
   std::vector<ipc::ListenerSettings> listeners_;
   std::array<Sampled, base::kReasonCount> sampled_;

@@ -10,7 +10,7 @@ namespace {
 audit::Outcome outcome_of(json::Value response) {
   if (response.find("error")) return audit::Outcome::error;
   return response.find("result").find("isError").boolean().value_or(false) ? audit::Outcome::error
-                                                                          : audit::Outcome::success;
+                                                                           : audit::Outcome::success;
 }
 
 }  // namespace

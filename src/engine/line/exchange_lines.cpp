@@ -91,8 +91,12 @@ bool LinesExchange::write_line(const mcp::Spliced& message) {
   return true;
 }
 
-bool LinesExchange::notify(const mcp::Spliced& notification) { return write_line(notification); }
-bool LinesExchange::send(std::string_view message) { return write_line(mcp::Spliced(message)); }
+bool LinesExchange::notify(const mcp::Spliced& notification) {
+  return write_line(notification);
+}
+bool LinesExchange::send(std::string_view message) {
+  return write_line(mcp::Spliced(message));
+}
 
 bool LinesExchange::respond(const mcp::Spliced& response, int /*http_status*/) {
   if (half_closed_ || refused_ || !batches_.empty() || core_.draining) check_later();
@@ -112,8 +116,8 @@ void LinesExchange::withdraw() {
 }
 
 void LinesExchange::refuse(base::Reason reason, std::string_view raw_id, std::string_view message) {
-  const std::string error = raw_id.empty() && message.empty() ? base::refusal_body(reason)
-                                                              : mcp::error_response(raw_id, reason, message);
+  const std::string error =
+      raw_id.empty() && message.empty() ? base::refusal_body(reason) : mcp::error_response(raw_id, reason, message);
   respond(mcp::Spliced(error), 200);
 }
 
@@ -138,7 +142,9 @@ void LinesExchange::leave_session() {
   if (session.in_flight() == 0) line_.end_session(session, "session.closed");
 }
 
-void LinesExchange::vanished() { leave_session(); }
+void LinesExchange::vanished() {
+  leave_session();
+}
 
 // The session ended under the connection (idle, gateway stops).
 void LinesExchange::close() {
@@ -146,6 +152,8 @@ void LinesExchange::close() {
   finish();
 }
 
-void LinesExchange::drain() { check_later(); }
+void LinesExchange::drain() {
+  check_later();
+}
 
 }  // namespace clawql::engine::line

@@ -48,7 +48,8 @@ Shard::~Shard() = default;
 // ---- the door
 
 void Shard::add_channel(os::Fd socket) {
-  channels_.push_back(std::make_unique<ipc::EngineChannel>(core_.loop, std::move(socket), *this));
+  ipc::EngineChannel::Handler& self = *this;
+  channels_.push_back(std::make_unique<ipc::EngineChannel>(core_.loop, std::move(socket), self));
 }
 
 ipc::EngineStreamHandler& Shard::on_open(ipc::EngineChannel& channel, ipc::StreamId stream, const ipc::Open& open) {
@@ -71,8 +72,7 @@ ipc::EngineStreamHandler& Shard::on_open(ipc::EngineChannel& channel, ipc::Strea
     case ipc::Route::sse:
     case ipc::Route::message: break;
   }
-  return exchanges_.keep(
-      std::make_unique<OperatorExchange>(line_, core_, exchanges_, desk_, channel, stream, open));
+  return exchanges_.keep(std::make_unique<OperatorExchange>(line_, core_, exchanges_, desk_, channel, stream, open));
 }
 
 void Shard::on_refusals(const std::vector<ipc::RefusalCount>& counts) {
@@ -123,7 +123,9 @@ void Shard::merge_lists() {
   if (before->generation() != core_.catalog->generation() && !announce_.is_set()) announce_.set(kAnnounceDelay);
 }
 
-void Shard::on_tools_changed(upstream::Server& /*server*/) { merge_lists(); }
+void Shard::on_tools_changed(upstream::Server& /*server*/) {
+  merge_lists();
+}
 
 void Shard::on_settled(upstream::Server& server) {
   const bool ready = server.state() == upstream::State::ready;
@@ -162,7 +164,8 @@ void Shard::sweep() {
   });
   for (mcp::Session* session : finished) line_.end_session(*session, "session.closed");
   const base::Microseconds limit = std::chrono::seconds(core_.limits.session_idle_seconds);
-  for (mcp::Session* session : core_.sessions.idle(core_.loop.now(), limit)) line_.end_session(*session, "session.idle");
+  for (mcp::Session* session : core_.sessions.idle(core_.loop.now(), limit))
+    line_.end_session(*session, "session.idle");
 }
 
 // A server that never settles stops being worth waiting for without telling; a drain ends by time.

@@ -40,7 +40,8 @@ class AdminDesk {
 
  private:
   struct Open {
-    Open(AdminSink& sink_in, io::Loop& loop, io::Task on_expiry) : sink(sink_in), patience(loop, std::move(on_expiry)) {}
+    Open(AdminSink& sink_in, io::Loop& loop, io::Task on_expiry)
+        : sink(sink_in), patience(loop, std::move(on_expiry)) {}
     AdminSink& sink;
     io::Deadline patience;
   };
