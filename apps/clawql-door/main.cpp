@@ -153,15 +153,13 @@ void raise_descriptor_limit() {
 
 int run(int argc, char** argv) {
   auto format = base::Logger::Format::json;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view argument = argv[i];
-    const std::string_view value = i + 1 < argc ? argv[i + 1] : "";
-    if (argument != "--log-format" || (value != "json" && value != "human")) {
-      fmt::print(stderr, "clawql-door is started by clawql-api; it takes --log-format json|human alone\n");
-      return kUsage;
-    }
-    format = value == "human" ? base::Logger::Format::human : base::Logger::Format::json;
-    ++i;
+  const std::vector<std::string_view> arguments(argv + 1, argv + argc);
+  if (arguments.size() == 2 && arguments[0] == "--log-format" && arguments[1] == "human") {
+    format = base::Logger::Format::human;
+  } else if (!arguments.empty() &&
+             !(arguments.size() == 2 && arguments[0] == "--log-format" && arguments[1] == "json")) {
+    fmt::print(stderr, "clawql-door is started by clawql-api; it takes --log-format json|human alone\n");
+    return kUsage;
   }
   raise_descriptor_limit();
   return Program(format).run();
