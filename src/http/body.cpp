@@ -186,8 +186,9 @@ std::optional<base::Refusal> BodyDecoder::take_trailer_line(std::string_view lin
     return std::nullopt;
   }
   if (remaining_-- == 0) return refused(Reason::http_framing, "too many trailers");
-  const auto field = parse_field_line(line);
-  if (!field || !may_be_trailer(field->name)) return refused(Reason::http_framing, "trailer refused");
+  Field field;
+  if (!parse_field_line(line, field) || !may_be_trailer(field.name))
+    return refused(Reason::http_framing, "trailer refused");
   return std::nullopt;
 }
 
