@@ -20,8 +20,8 @@ constexpr std::uint64_t kTrailers = 16;
 constexpr std::uint64_t kOverhead = 16U << 10;
 
 constexpr std::uint64_t hex_digit(char c) {
-  if (c <= '9') return static_cast<std::uint64_t>(c - '0');
-  return static_cast<std::uint64_t>(lower(c) - 'a' + 10);
+  const int value = c <= '9' ? c - '0' : lower(c) - 'a' + 10;
+  return static_cast<std::uint64_t>(value);
 }
 
 // `;name`, `;name=token` or `;name="text"`, any number of them, without blanks (RFC 9112 section 7.1.1).
