@@ -36,6 +36,7 @@ constexpr std::array<RefusalFacts, kReasonCount> kFacts{{
     {too_many_requests, 429, 429, false, "limit.requests", "Too many requests in flight"},
     {overloaded, 503, 503, true, "limit.overload", "The gateway is overloaded, try again"},
     {engine_unavailable, 503, 503, false, "engine.unavailable", "The gateway is starting, try again"},
+    {engine_lost, 502, 502, false, "engine.lost", "The gateway lost this request, try again"},
     {draining, 503, 503, true, "gateway.draining", "The gateway is shutting down"},
     {json_invalid, 400, -32700, false, "json.invalid", "Parse error"},
     {message_invalid, 400, -32600, false, "message.invalid", "Invalid Request"},

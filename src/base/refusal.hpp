@@ -39,6 +39,7 @@ enum class Reason : std::uint8_t {
   too_many_requests,   // in flight, a session, peer or overall
   overloaded,          // no room in the channel, or buffered bytes over their limit
   engine_unavailable,  // the engine is starting or has died
+  engine_lost,         // the engine died while it had this request
   draining,
   // JSON-RPC and MCP.
   json_invalid,

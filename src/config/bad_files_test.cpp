@@ -1,6 +1,9 @@
 // Files that are refused: each with the exact place and words of every problem.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <span>
+
 #include "config/reader.hpp"
 
 namespace clawql::config {
@@ -26,7 +29,7 @@ void expect_all(std::span<const Case> cases) {
 
 TEST(BadFile, what_is_not_one_document_of_plain_yaml_is_refused) {
   const Case cases[] = {
-      {"a: [1", "c.yaml:1:7: not YAML: did not find expected ',' or ']' (while parsing a flow sequence)"},
+      {"a: [1", "c.yaml:2:1: not YAML: did not find expected ',' or ']' (while parsing a flow sequence)"},
       {"limits: {}\n\tuser: x\n",
        "c.yaml:2:1: not YAML: found character that cannot start any token (while scanning for the next token)"},
       {"user: a\nuser: b\n", "c.yaml:2:1: duplicate key \"user\": it stands in line 1 already; keep one of them"},
@@ -171,12 +174,12 @@ TEST(BadFile, a_collision_that_the_file_shows_names_both_owners) {
   const Case cases[] = {
       {"mcpServers:\n  a: { command: x, prefix: \"\", tools: [read] }\n  b: { command: y, prefix: \"\", tools: [read] "
        "}\n",
-       "c.yaml:3:41: the tool name \"read\" belongs to server \"a\" and to server \"b\": give one of them a `prefix`"},
+       "c.yaml:3:40: the tool name \"read\" belongs to server \"a\" and to server \"b\": give one of them a `prefix`"},
       {"mcpServers:\n  a: { command: x, tools: [read] }\n  b: { command: y, prefix: a, tools: [read] }\n",
-       "c.yaml:3:40: the tool name \"a__read\" belongs to server \"a\" and to server \"b\": give one of them a "
+       "c.yaml:3:39: the tool name \"a__read\" belongs to server \"a\" and to server \"b\": give one of them a "
        "`prefix`"},
       {"mcpServers:\n  a: { command: x, prefix: \"\", tools: [clawql__audit] }\n",
-       "c.yaml:2:41: the tool name \"clawql__audit\" belongs to server \"clawql\" and to server \"a\": give one of "
+       "c.yaml:2:40: the tool name \"clawql__audit\" belongs to server \"clawql\" and to server \"a\": give one of "
        "them a "
        "`prefix`"},
       {"mcpServers:\n  a: { command: x, prefix: \"\", tools: [read] }\n"
@@ -206,7 +209,7 @@ TEST(BadFile, no_message_holds_a_value_that_may_be_secret) {
   const std::string problems = problems_of(text);
   EXPECT_EQ(problems.find("hunter2"), std::string::npos) << problems;
   EXPECT_EQ(problems.find("sekrit"), std::string::npos) << problems;
-  EXPECT_EQ(std::ranges::count(problems, '\n'), 7) << problems;
+  EXPECT_EQ(std::count(problems.begin(), problems.end(), '\n'), 7) << problems;
 }
 
 }  // namespace

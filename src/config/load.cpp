@@ -1,14 +1,13 @@
 // Where files are, and reading them with their owner and mode checked.
 #include <fcntl.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
-#include <vector>
 
 #include "config/reader.hpp"
 #include "os/fd.hpp"
+#include "os/users.hpp"
 
 namespace clawql::config {
 namespace {
@@ -21,28 +20,13 @@ std::string octal(mode_t mode) {
   return out;
 }
 
-// What decides what is started may be changed by root and the caller alone.
-Status check_owner(const std::string& path, const struct stat& facts) {
-  if (!S_ISREG(facts.st_mode)) return fail(path + ": not a regular file");
-  const uid_t caller = geteuid();
-  const std::string now = "owner " + std::to_string(facts.st_uid) + ", mode " + octal(facts.st_mode & 07777U);
-  if (facts.st_uid != 0 && facts.st_uid != caller)
-    return fail(path + ": belongs to somebody else (" + now +
-                "), who could make the gateway start any program: `chown " +
-                (caller == 0 ? "root" : std::to_string(caller)) + " " + path + "`");
-  if ((facts.st_mode & 022U) != 0)
-    return fail(path + ": others may write it (" + now +
-                "), and could make the gateway start any program: `chmod go-w " + path + "`");
-  return {};
-}
-
 Result<std::string> read_checked(const std::string& path) {
   // O_NONBLOCK: a FIFO must not stop us before we see that it is one.
   const os::Fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!file) return fail_system(path);
   struct stat facts{};
   if (fstat(file.get(), &facts) != 0) return fail_system(path);
-  CLAWQL_CHECKED(check_owner(path, facts));
+  CLAWQL_CHECKED(check_owner(path, facts.st_uid, facts.st_mode, geteuid()));
   std::string text;
   std::array<char, 16384> buffer;
   while (true) {
@@ -55,20 +39,6 @@ Result<std::string> read_checked(const std::string& path) {
   }
 }
 
-// The passwd entry's home, never $HOME: whoever sets the environment must not choose the configuration.
-Result<std::string> home_of(uid_t user) {
-  std::vector<char> buffer(16384);
-  struct passwd entry{};
-  struct passwd* found = nullptr;
-  const int error = getpwuid_r(user, &entry, buffer.data(), buffer.size(), &found);
-  if (found == nullptr)
-    return fail("user " + std::to_string(user) + " has no entry in /etc/passwd" +
-                (error == 0 ? std::string{} : ": " + Error::system("getpwuid", error).message));
-  const std::string home = found->pw_dir;
-  if (!home.starts_with('/')) return fail("user " + std::to_string(user) + " has no home in /etc/passwd");
-  return home;
-}
-
 bool is_own_folder(const std::string& path, uid_t user) {
   struct stat facts{};
   return lstat(path.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode) && facts.st_uid == user;
@@ -76,10 +46,25 @@ bool is_own_folder(const std::string& path, uid_t user) {
 
 }  // namespace
 
+// What decides what is started may be changed by root and the caller alone.
+Status check_owner(const std::string& path, std::uint32_t owner, std::uint32_t mode, std::uint32_t caller) {
+  if (!S_ISREG(mode)) return fail(path + ": not a regular file");
+  const std::string now = "owner " + std::to_string(owner) + ", mode " + octal(mode & 07777U);
+  if (owner != 0 && owner != caller)
+    return fail(path + ": belongs to somebody else (" + now +
+                "), who could make the gateway start any program: `chown " +
+                (caller == 0 ? "root" : std::to_string(caller)) + " " + path + "`");
+  if ((mode & 022U) != 0)
+    return fail(path + ": others may write it (" + now +
+                "), and could make the gateway start any program: `chmod go-w " + path + "`");
+  return {};
+}
+
 Result<Places> places_of_caller() {
   const uid_t user = geteuid();
   if (user == 0) return Places{"/etc/clawql/clawql.yaml", "/run/clawql", "/var/log/clawql/audit.jsonl"};
-  CLAWQL_TRY(const std::string home, home_of(user));
+  // The passwd entry's home, never $HOME: whoever sets the environment must not choose the configuration.
+  const std::string home = os::current_user().home;
   const std::string run = "/run/user/" + std::to_string(user);
   return Places{
       .config_file = home + "/.config/clawql/clawql.yaml",

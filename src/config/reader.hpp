@@ -58,6 +58,9 @@ std::vector<Server> read_servers(const yaml::Node* servers, const Reading& readi
 // Lower-case hex SHA-256 over every member but the fingerprint itself.
 std::string fingerprint(const Server& server);
 
+// The facts of fstat() about a file that decides what is started. `caller`: the effective uid.
+Status check_owner(const std::string& path, std::uint32_t owner, std::uint32_t mode, std::uint32_t caller);
+
 // parse() with the file system handed in.
 Result<Config> parse_with(std::string_view text, std::string_view path, const Places& places,
                           const Environment& environment, const ReadFile& read_file);

@@ -26,8 +26,7 @@ std::size_t Admission::PeerHash::operator()(const PeerKey& key) const {
   return std::hash<std::string_view>()(bytes) ^ static_cast<std::size_t>(key.kind);
 }
 
-Admission::Admission(const base::Limits& limits, std::uint32_t loops)
-    : limits_(limits), loops_(std::max(loops, 1U)) {}
+Admission::Admission(const base::Limits& limits, std::uint32_t loops) : limits_(limits), loops_(std::max(loops, 1U)) {}
 
 void Admission::set_limits(const base::Limits& limits) {
   limits_ = limits;

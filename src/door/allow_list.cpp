@@ -35,14 +35,17 @@ Result<std::string> checked_host(const std::string& entry) {
 Status check_origin(const std::string& entry) {
   if (http::Origin::parse(entry)) return {};
   const std::size_t colon = entry.find("://");
-  const std::string_view rest = colon == std::string::npos ? std::string_view() : std::string_view(entry).substr(colon + 3);
+  const std::string_view rest =
+      colon == std::string::npos ? std::string_view() : std::string_view(entry).substr(colon + 3);
   const bool web = entry.starts_with("http:") || entry.starts_with("https:");
   const auto exact = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_' || c == ':';
   };
   if (web || colon == 0 || rest.empty() || !std::ranges::all_of(rest, exact))
     return fail(fmt::format("allowedOrigins: \"{}\" is not an exact scheme://host[:port]", entry));
-  const auto scheme = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.'; };
+  const auto scheme = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.';
+  };
   if (!std::ranges::all_of(std::string_view(entry).substr(0, colon), scheme))
     return fail(fmt::format("allowedOrigins: \"{}\" is not an exact scheme://host[:port]", entry));
   return {};

@@ -22,7 +22,8 @@ std::optional<std::uint32_t> hex_digit(char c) {
 
 void ShardLink::attach(os::Fd channel) {
   if (channel_ != nullptr) replaced_.push_back(std::move(channel_));
-  channel_ = std::make_unique<ipc::DoorChannel>(loop_, std::move(channel), *this);
+  ipc::DoorChannel::Handler& handler = *this;
+  channel_ = std::make_unique<ipc::DoorChannel>(loop_, std::move(channel), handler);
   loop_.at_turn_end(*this);
 }
 

@@ -38,12 +38,19 @@ void RefusalBook::write_line(const Refused& refused, const ipc::Peer& peer, cons
   const std::string from = ipc::describe(peer);
   if (allow_with.empty())
     logger_.log(level, "door.refused",
-                {{"reason", facts.label}, {"status", facts.http_status}, {"offered", refused.offered}, {"peer", from},
+                {{"reason", facts.label},
+                 {"status", facts.http_status},
+                 {"offered", refused.offered},
+                 {"peer", from},
                  {"listener", listener.label}});
   else
     logger_.log(level, "door.refused",
-                {{"reason", facts.label}, {"status", facts.http_status}, {"offered", refused.offered}, {"peer", from},
-                 {"listener", listener.label}, {"to_allow", allow_with}});
+                {{"reason", facts.label},
+                 {"status", facts.http_status},
+                 {"offered", refused.offered},
+                 {"peer", from},
+                 {"listener", listener.label},
+                 {"to_allow", allow_with}});
 }
 
 void RefusalBook::end_of_second() {

@@ -32,7 +32,7 @@ class RefusalBook {
  private:
   struct Page {
     std::uint64_t total = 0;
-    std::uint32_t unsent = 0;      // counts that the engine does not know of
+    std::uint32_t unsent = 0;  // counts that the engine does not know of
     std::uint32_t this_second = 0;
     ipc::Peer last_peer;
     std::string last_value;

@@ -138,8 +138,7 @@ void AdmittedRequest::describe(ipc::Open& open, std::string_view head_bytes) con
   for (std::size_t i = 0; i < places_.size(); ++i)
     if (const auto value = at(i, head_bytes)) open.fields.emplace_back(static_cast<ipc::RequestField>(i), *value);
   for (const Place& place : params_)
-    open.fields.emplace_back(ipc::RequestField::mcp_param,
-                             std::string_view(composed_).substr(place.begin, place.size));
+    open.fields.emplace_back(ipc::RequestField::mcp_param, std::string_view(composed_).substr(place.begin, place.size));
 }
 
 std::optional<std::string_view> AdmittedRequest::field(ipc::RequestField id, std::string_view head_bytes) const {

@@ -62,8 +62,9 @@ class AdmittedRequest {
   bool expects_continue_ = false;
   bool keep_alive_ = true;
   http::Framing framing_;
-  std::array<Place, ipc::kRequestFieldCount> places_;  // by RequestField; `target` is in composed_, the others in the head
-  std::vector<Place> params_;                          // Mcp-Param-*, in composed_
+  std::array<Place, ipc::kRequestFieldCount>
+      places_;                 // by RequestField; `target` is in composed_, the others in the head
+  std::vector<Place> params_;  // Mcp-Param-*, in composed_
   std::string composed_;
 };
 

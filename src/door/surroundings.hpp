@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "base/limits.hpp"
-#include "door/admission.hpp"
+#include "base/log.hpp"
 #include "door/allow_list.hpp"
 #include "door/handover.hpp"
 #include "door/refusal_book.hpp"
@@ -25,11 +25,26 @@ struct Snapshot {
   base::Limits limits;
 };
 
-struct Surroundings {
+class Undertaker {
+ public:
+  // Takes the client off the loop; it dies at the end of the turn.
+  virtual void bury(Client& client) = 0;
+
+ protected:
+  ~Undertaker() = default;
+};
+
+class Surroundings {
+ public:
+  // `loops`: how many of the process share the limits. `shards`: of the engine.
+  Surroundings(io::Loop& loop_, base::Logger& logger, Undertaker& undertaker_, std::uint32_t loops,
+               std::uint32_t shards);
+
   io::Loop& loop;
+  Undertaker& undertaker;
   std::shared_ptr<const Snapshot> snapshot;
-  Handover& handover;
-  RefusalBook& refusals;
+  Handover handover;
+  RefusalBook refusals;
   bool draining = false;
 
   // Kept so that a request allocates nothing for them.
@@ -38,18 +53,10 @@ struct Surroundings {
 
   // "Tue, 24 Nov 2026 11:22:16 GMT", formatted once a second. The view holds until the next call.
   std::string_view date();
-  // Takes the client off the loop; it dies at the end of the turn.
-  virtual void bury(Client& client) = 0;
-
-  Surroundings(io::Loop& loop_, Handover& handover_, RefusalBook& refusals_)
-      : loop(loop_), handover(handover_), refusals(refusals_) {}
-
- protected:
-  ~Surroundings() = default;
 
  private:
   std::string date_;
-  base::Microseconds date_from_{-1'000'000};
+  base::Microseconds date_until_{0};
 };
 
 }  // namespace clawql::door

@@ -131,13 +131,13 @@ Accepts parse_accept(std::string_view accept);
 // A response head. The body follows: `content_length` bytes, or chunks.
 struct ResponseHead {
   int status = 200;
-  std::string_view content_type;  // empty: none
-  std::optional<std::uint64_t>
-      content_length;  // nullopt with chunked: `Transfer-Encoding: chunked`; 204 and 304 get neither
+  std::string_view content_type = {};  // empty: none
+  std::optional<std::uint64_t> content_length =
+      {};  // nullopt with chunked: `Transfer-Encoding: chunked`; 204 and 304 get neither
   bool chunked = false;
   bool close = false;  // adds `Connection: close`
-  std::vector<std::pair<std::string_view, std::string_view>>
-      fields;  // names and values are ours, never copied from outside unchecked
+  std::vector<std::pair<std::string_view, std::string_view>> fields =
+      {};  // names and values are ours, never copied from outside unchecked
 };
 void append_response_head(std::string& out, const ResponseHead& head);
 void append_chunk(std::string& out, std::string_view data);  // data must not be empty

@@ -7,9 +7,9 @@
 namespace clawql::http {
 
 struct SseEvent {
-  std::string_view event;  // empty: no `event:` line ("message" is the default)
-  std::string_view id;     // empty: no `id:` line
-  std::string_view data;   // a line break in it becomes a further `data:` line; may be empty (priming event)
+  std::string_view event = {};  // empty: no `event:` line ("message" is the default)
+  std::string_view id = {};     // empty: no `id:` line
+  std::string_view data = {};   // a line break in it becomes a further `data:` line; may be empty (priming event)
 };
 void append_sse(std::string& out, const SseEvent& event);
 void append_sse_retry(std::string& out, unsigned milliseconds);

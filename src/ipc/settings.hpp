@@ -58,11 +58,12 @@ struct EngineSettings {
   std::uint64_t generation = 0;
   std::uint32_t shards = 1;
   std::uint32_t door_loops = 1;
-  std::vector<ServerSettings> servers;  // in configuration order
+  std::vector<ServerSettings> servers;      // in configuration order
+  std::vector<ListenerSettings> listeners;  // the door's: their labels stand in the audit
   AuditSettings audit;
   base::Limits limits;
 };
-BOOST_DESCRIBE_STRUCT(EngineSettings, (), (generation, shards, door_loops, servers, audit, limits))
+BOOST_DESCRIBE_STRUCT(EngineSettings, (), (generation, shards, door_loops, servers, listeners, audit, limits))
 
 // ---- payloads of the control messages
 // -----------------------------------------------------------------------------------------

@@ -97,6 +97,12 @@ Status set_nonblocking(int fd) {
   return {};
 }
 
+Result<Fd> duplicate(int fd) {
+  Fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 3));
+  if (!copy) return fail_system("duplicate a descriptor");
+  return copy;
+}
+
 void widen_pipe(int fd, int bytes) {
   ::fcntl(fd, F_SETPIPE_SZ, bytes);
 }

@@ -39,6 +39,7 @@ std::optional<int> next_signal(const Fd& descriptor);
 // {read end, write end}, close-on-exec, blocking.
 Result<std::pair<Fd, Fd>> make_pipe();
 Status set_nonblocking(int fd);
+Result<Fd> duplicate(int fd);  // close-on-exec, above the standard descriptors
 // Asks for room of so many bytes in a pipe; a refusal is no error.
 void widen_pipe(int fd, int bytes);
 // A descriptor on what `fd` shows (pipe or terminal) whose O_NONBLOCK is ours alone, so that a slow reader of our log

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 #include <grp.h>
 #include <pwd.h>
-#include <sys/capability.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <optional>
+#include <vector>
 
 #include "base/decimal.hpp"
 
@@ -84,31 +84,7 @@ Status become_user(const Identity& identity) {
   return {};
 }
 
-Status keep_capabilities(const std::vector<int>& capabilities) {
-  // The bounding set can be lowered only by CAP_SETPCAP; without it there is nothing that a child could gain either
-  // (no_new_privs).
-  for (int capability = 0; capability <= CAP_LAST_CAP; ++capability) {
-    if (::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1) ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
-  }
-  ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-  cap_t present = ::cap_get_proc();
-  cap_t wanted = ::cap_init();
-  Status status;
-  if (present == nullptr || wanted == nullptr) status = fail_system("cap_get_proc");
-  for (const cap_value_t capability : capabilities) {
-    cap_flag_value_t held = CAP_CLEAR;
-    if (!status || ::cap_get_flag(present, capability, CAP_PERMITTED, &held) < 0 || held == CAP_CLEAR) continue;
-    ::cap_set_flag(wanted, CAP_PERMITTED, 1, &capability, CAP_SET);
-    ::cap_set_flag(wanted, CAP_EFFECTIVE, 1, &capability, CAP_SET);
-  }
-  if (status && ::cap_set_proc(wanted) < 0) status = fail_system("cap_set_proc");
-  ::cap_free(present);
-  ::cap_free(wanted);
-  return status;
-}
-
-Status harden_process() {
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return fail_system("prctl(PR_SET_NO_NEW_PRIVS)");
+Status forbid_tracing() {
   if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) return fail_system("prctl(PR_SET_DUMPABLE)");
   return {};
 }

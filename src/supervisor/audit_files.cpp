@@ -19,9 +19,10 @@ Result<os::Fd> AuditFiles::open() const {
       if (::chown(folder.c_str(), owner_->uid, owner_->gid) < 0) return fail_system("chown " + folder);
     }
   }
-  os::Fd file(::open(settings_.path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640));
+  os::Fd file(
+      ::open(settings_.path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640));
   if (!file) return fail_system("open the audit file " + settings_.path);
-  struct stat facts {};
+  struct stat facts{};
   if (::fstat(file.get(), &facts) < 0) return fail_system("look at " + settings_.path);
   if (!S_ISREG(facts.st_mode)) return fail(fmt::format("the audit file {} is no regular file", settings_.path));
   if (facts.st_size == 0 && ::fchmod(file.get(), 0640) < 0) return fail_system("chmod " + settings_.path);
@@ -33,8 +34,7 @@ Result<os::Fd> AuditFiles::open() const {
 
 Status AuditFiles::rotate() const {
   for (std::uint32_t number = settings_.files > 0 ? settings_.files - 1 : 0; number >= 1; --number) {
-    const std::string from =
-        number == 1 ? settings_.path : fmt::format("{}.{}", settings_.path, number - 1);
+    const std::string from = number == 1 ? settings_.path : fmt::format("{}.{}", settings_.path, number - 1);
     const std::string to = fmt::format("{}.{}", settings_.path, number);
     if (::rename(from.c_str(), to.c_str()) < 0 && errno != ENOENT) return fail_system("rename " + from);
   }
@@ -43,7 +43,7 @@ Status AuditFiles::rotate() const {
 }
 
 Result<os::Fd> AuditFiles::next() const {
-  struct stat facts {};
+  struct stat facts{};
   const bool exists = ::lstat(settings_.path.c_str(), &facts) == 0;
   const bool nearly_full = exists && static_cast<std::uint64_t>(facts.st_size) >= settings_.file_bytes / 4 * 3;
   if (nearly_full) CLAWQL_CHECKED(rotate());

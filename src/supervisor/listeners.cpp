@@ -37,8 +37,8 @@ Result<os::Fd> open_tcp(const Declared& declared, base::Milliseconds patience) {
     const auto owner = os::tcp_owner(declared.address);
     const std::string by = owner ? fmt::format("process {} ({})", owner->pid, owner->name)
                                  : std::string("a process that is not visible to this user");
-    return std::unexpected(Error{fmt::format("{} is in use by {}; stop it, or set listen.http.port", declared.label, by),
-                                 EADDRINUSE});
+    return std::unexpected(
+        Error{fmt::format("{} is in use by {}; stop it, or set listen.http.port", declared.label, by), EADDRINUSE});
   }
 }
 
@@ -108,7 +108,9 @@ Result<Listeners::Change> Listeners::apply(const std::vector<Declared>& declared
       change.warnings.push_back(set.error().message);
     }
   }
-  std::erase_if(open_, [&](const OpenListener& one) { return std::ranges::contains(change.removed, one.id); });
+  std::erase_if(open_, [&](const OpenListener& one) {
+    return std::ranges::find(change.removed, one.id) != change.removed.end();
+  });
   for (OpenListener& one : fresh) {
     change.added.push_back(one.id);
     open_.push_back(std::move(one));

@@ -13,8 +13,8 @@
 namespace clawql::supervisor {
 namespace {
 
-constexpr std::array<std::string_view, 12> kEverywhere{"",      "*",   "0",       "0.0.0.0", "::",  "[::]",
-                                                       "[::0]", "any", "all",     "0.0",     "0x0", "::0"};
+constexpr std::array<std::string_view, 12> kEverywhere{"",      "*",   "0",   "0.0.0.0", "::",  "[::]",
+                                                       "[::0]", "any", "all", "0.0",     "0x0", "::0"};
 
 Declared tcp_declaration(os::SocketAddress address) {
   Declared declared;
@@ -77,15 +77,18 @@ Status check_bind_word(std::string_view bind) {
   if (address.starts_with("address:")) address.remove_prefix(8);
   const auto parsed = os::SocketAddress::ip(address, 1);
   if (std::ranges::find(kEverywhere, address) != kEverywhere.end() || (parsed && parsed->is_any())) {
-    return fail(fmt::format("listen.http.bind: \"{}\" would listen on every interface; this gateway never does. "
-                            "Write `bind: loopback`",
-                            bind));
+    return fail(
+        fmt::format("listen.http.bind: \"{}\" would listen on every interface; this gateway never does. "
+                    "Write `bind: loopback`",
+                    bind));
   }
-  return fail(fmt::format("listen.http.bind: \"{}\" is not yet possible in this version; write `bind: loopback`", bind));
+  return fail(
+      fmt::format("listen.http.bind: \"{}\" is not yet possible in this version; write `bind: loopback`", bind));
 }
 
 Status check_tcp_address(const os::SocketAddress& address) {
-  if (address.is_any()) return fail(fmt::format("{} is an any-address: refused (gateway.bind.wildcard)", address.text()));
+  if (address.is_any())
+    return fail(fmt::format("{} is an any-address: refused (gateway.bind.wildcard)", address.text()));
   if (!address.is_loopback()) return fail(fmt::format("{} is no loopback address: not yet possible", address.text()));
   return {};
 }
@@ -107,8 +110,9 @@ Result<std::vector<Declared>> declare(const config::Config& config, const std::s
   }
   for (const config::HttpListener& http : config.http) CLAWQL_CHECKED(add_tcp(http, ipv6, all));
   if (!ipv6 && !config.http.empty()) {
-    warnings.emplace_back("this host has no ::1: only 127.0.0.1 is served; a client that resolves `localhost` to ::1 "
-                          "would reach whoever takes that address later");
+    warnings.emplace_back(
+        "this host has no ::1: only 127.0.0.1 is served; a client that resolves `localhost` to ::1 "
+        "would reach whoever takes that address later");
   }
   if (all.empty()) return fail("nothing to listen on: listen.unix and listen.http are both false");
   CLAWQL_CHECKED(refuse_twice_declared(all));

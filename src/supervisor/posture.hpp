@@ -18,11 +18,11 @@ struct Declared {
   enum class Kind : std::uint8_t { unix_socket, tcp, admin };
   Kind kind = Kind::tcp;
   os::SocketAddress address;
-  std::string path;       // Unix sockets
-  mode_t mode = 0600;     // of the socket file
-  mode_t folder = 0750;   // of folders that are created for it
-  std::string group;      // of socket and folder; empty: the process's own
-  std::string label;      // "unix:/run/clawql/gateway.sock", "127.0.0.1:8080"
+  std::string path;      // Unix sockets
+  mode_t mode = 0600;    // of the socket file
+  mode_t folder = 0750;  // of folders that are created for it
+  std::string group;     // of socket and folder; empty: the process's own
+  std::string label;     // "unix:/run/clawql/gateway.sock", "127.0.0.1:8080"
   bool same_place(const Declared& other) const { return kind == other.kind && label == other.label; }
 };
 std::string_view name(Declared::Kind kind);  // "unix" | "tcp" | "admin"

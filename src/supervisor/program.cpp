@@ -43,7 +43,8 @@ Status Program::start(const std::optional<os::Identity>& identity, const std::ve
   request.parent_death_signal = SIGKILL;
   request.raise_file_limit = true;
   CLAWQL_TRY(child_, wiring_.spawner.spawn(request));
-  control_ = std::make_unique<ipc::ControlSocket>(wiring_.loop, std::move(control.first), *this);
+  ipc::ControlSocket::Handler& handler = *this;  // a private base: only this class may hand it out
+  control_ = std::make_unique<ipc::ControlSocket>(wiring_.loop, std::move(control.first), handler);
   relay_ = std::make_unique<LogRelay>(wiring_.loop, std::move(log.first), wiring_.log_output);
   ready_ = false;
   pong_due_ = false;

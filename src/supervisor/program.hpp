@@ -47,7 +47,7 @@ class Program final : private ipc::ControlSocket::Handler {
   bool on_exit(const os::Exit& exit);
   // Asks the observer for a start after the back-off: at once after a healthy life, then 50 ms doubling to 1 s.
   void schedule_restart();
-  void let_go();     // end-of-file on its control socket: it exits by itself
+  void let_go();    // end-of-file on its control socket: it exits by itself
   void kill_now();  // SIGKILL
 
   const std::string& name() const { return name_; }

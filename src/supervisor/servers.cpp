@@ -17,7 +17,7 @@ namespace {
 constexpr base::Milliseconds kFirstBackOff{250};
 constexpr base::Milliseconds kLongestBackOff{30'000};
 constexpr base::Milliseconds kHealthy{60'000};
-constexpr base::Milliseconds kPoliteEnd{500};    // after its stdin was closed, until TERM
+constexpr base::Milliseconds kPoliteEnd{500};       // after its stdin was closed, until TERM
 constexpr base::Milliseconds kLaunchersTime{4000};  // clawql-run itself kills 2 s after TERM; then it is killed
 constexpr int kPipeBytes = 256 << 10;
 constexpr mode_t kServerUmask = 022;
@@ -106,7 +106,8 @@ void Servers::configure(std::shared_ptr<const config::Config> config) {
 
 void Servers::start(std::string_view name) {
   if (!find(name)) {
-    const bool there = config_ && std::ranges::contains(config_->servers, name, &config::Server::name);
+    const bool there =
+        config_ && std::ranges::find(config_->servers, name, &config::Server::name) != config_->servers.end();
     const auto found = entries_.find(name);
     const std::uint64_t incarnation = found == entries_.end() ? 0 : found->second->incarnation;
     return observer_.on_server_exited({std::string(name), incarnation,
@@ -204,15 +205,14 @@ void Servers::launch(Entry& one) {
   auto pipes = spawn(one, *server);
   if (!pipes) return ended(one, "could not be started: " + pipes.error().message);
   if (one.incarnation > 1) ++one.restarts;
-  wiring_.log.info("server.started", {{"server", one.name},
-                                      {"pid", static_cast<std::int64_t>(one.child.pid)},
-                                      {"incarnation", one.incarnation}});
+  wiring_.log.info(
+      "server.started",
+      {{"server", one.name}, {"pid", static_cast<std::int64_t>(one.child.pid)}, {"incarnation", one.incarnation}});
   observer_.on_server_started({one.name, one.incarnation}, std::move(*pipes));
 }
 
 bool Servers::on_exit(const os::Exit& exit) {
-  const auto found =
-      std::ranges::find_if(entries_, [&](const auto& one) { return one.second->child.pid == exit.pid; });
+  const auto found = std::ranges::find_if(entries_, [&](const auto& one) { return one.second->child.pid == exit.pid; });
   if (found == entries_.end()) return false;
   Entry& one = *found->second;
   const std::string how = describe_end(exit, read_report(one.report));
@@ -237,10 +237,8 @@ void Servers::ended(Entry& one, const std::string& how) {
   one.stopping = false;
   if (again) one.retry.set(wait);
   const auto retry_ms = static_cast<std::uint64_t>(wait.count());
-  wiring_.log.warning("server.exited", {{"server", one.name},
-                                        {"how", how},
-                                        {"incarnation", one.incarnation},
-                                        {"retry_ms", retry_ms}});
+  wiring_.log.warning("server.exited",
+                      {{"server", one.name}, {"how", how}, {"incarnation", one.incarnation}, {"retry_ms", retry_ms}});
   observer_.on_server_exited({one.name, one.incarnation, how, retry_ms});
 }
 

@@ -23,19 +23,19 @@ std::string who(std::optional<pid_t> pid) {
 }
 
 std::unexpected<Error> held(const Declared& declared, std::optional<pid_t> pid) {
-  return std::unexpected(Error{
-      fmt::format("{} is served by {}; stop it, or choose another path", declared.label, who(pid)), EADDRINUSE});
+  return std::unexpected(
+      Error{fmt::format("{} is served by {}; stop it, or choose another path", declared.label, who(pid)), EADDRINUSE});
 }
 
 std::string group_warning(const Declared& declared, std::string_view why) {
-  return fmt::format("{}: the group \"{}\" could not be set ({}), so only its owner can use it. To share it: "
-                     "groupadd -r {} && usermod -aG {} USER, then restart",
-                     declared.label, declared.group, why, declared.group, declared.group);
+  return fmt::format(
+      "{}: the group \"{}\" could not be set ({}), so only its owner can use it. To share it: "
+      "groupadd -r {} && usermod -aG {} USER, then restart",
+      declared.label, declared.group, why, declared.group, declared.group);
 }
 
 Status prepare_folders(const Declared& declared, const std::optional<os::Identity>& owner) {
-  CLAWQL_TRY(const std::vector<std::string> created,
-             os::make_folders(os::parent_of(declared.path), declared.folder));
+  CLAWQL_TRY(const std::vector<std::string> created, os::make_folders(os::parent_of(declared.path), declared.folder));
   auto group = declared.group.empty() ? Result<gid_t>(static_cast<gid_t>(-1)) : os::find_group(declared.group);
   for (const std::string& folder : created) {
     const uid_t uid = owner ? owner->uid : static_cast<uid_t>(-1);
@@ -48,12 +48,13 @@ Status prepare_folders(const Declared& declared, const std::optional<os::Identit
 Status check_folder(const Declared& declared, const std::optional<os::Identity>& owner,
                     std::vector<std::string>& warnings) {
   const std::string folder = os::parent_of(declared.path);
-  struct stat facts {};
+  struct stat facts{};
   if (::stat(folder.c_str(), &facts) < 0) return fail_system("look at " + folder);
   if ((facts.st_mode & S_IWOTH) != 0) {
-    return fail(fmt::format("{}: everybody may write to {} (mode {:04o}) and could put another socket there; choose a "
-                            "folder of its own, or chmod o-w {}",
-                            declared.label, folder, facts.st_mode & 07777U, folder));
+    return fail(
+        fmt::format("{}: everybody may write to {} (mode {:04o}) and could put another socket there; choose a "
+                    "folder of its own, or chmod o-w {}",
+                    declared.label, folder, facts.st_mode & 07777U, folder));
   }
   const bool trusted = facts.st_uid == 0 || facts.st_uid == ::geteuid() || (owner && facts.st_uid == owner->uid);
   if (!trusted) {
@@ -63,9 +64,10 @@ Status check_folder(const Declared& declared, const std::optional<os::Identity>&
   if (declared.kind == Declared::Kind::admin && (facts.st_mode & 077U) != 0) {
     if (::chmod(folder.c_str(), 0700) < 0) return fail_system("chmod 0700 " + folder);
   } else if ((facts.st_mode & S_IWGRP) != 0) {
-    warnings.push_back(fmt::format("{}: the group of {} may write there and could put another socket in its place; "
-                                   "chmod g-w {}",
-                                   declared.label, folder, folder));
+    warnings.push_back(
+        fmt::format("{}: the group of {} may write there and could put another socket in its place; "
+                    "chmod g-w {}",
+                    declared.label, folder, folder));
   }
   return {};
 }
@@ -79,7 +81,7 @@ Result<os::FileLock> take_lock(const Declared& declared) {
 // Removes a stale socket; anything else in its place is refused.
 Status clear_the_way(const Declared& declared, base::Milliseconds patience) {
   for (base::Milliseconds waited{0};; waited += kPause) {
-    struct stat facts {};
+    struct stat facts{};
     if (::lstat(declared.path.c_str(), &facts) < 0) {
       if (errno == ENOENT) return {};
       return fail_system("look at " + declared.path);
@@ -125,7 +127,7 @@ Result<UnixListener> open_unix_listener(const Declared& declared, const std::opt
   CLAWQL_TRY(listener.socket, os::bind_unix(declared.address));
   CLAWQL_CHECKED(set_mode_and_group(declared, warnings));
   CLAWQL_CHECKED(os::start_listening(listener.socket));
-  struct stat facts {};
+  struct stat facts{};
   if (::lstat(declared.path.c_str(), &facts) < 0) return fail_system("look at " + declared.path);
   listener.device = facts.st_dev;
   listener.inode = facts.st_ino;
@@ -135,7 +137,7 @@ Result<UnixListener> open_unix_listener(const Declared& declared, const std::opt
 void close_unix_listener(const std::string& path, UnixListener& listener) {
   if (!listener.socket) return;
   listener.socket.reset();
-  struct stat facts {};
+  struct stat facts{};
   if (::lstat(path.c_str(), &facts) == 0 && facts.st_dev == listener.device && facts.st_ino == listener.inode) {
     ::unlink(path.c_str());
   }

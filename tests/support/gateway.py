@@ -166,3 +166,12 @@ class Gateway:
         client = mcp.LineClient(self.socket)
         client.initialize()
         return client
+
+
+def plain_server(**entry):
+    """An entry of mcpServers: the well-behaved test server."""
+    return {"command": machine.PYTHON, "args": ["-B", str(machine.SERVERS / "plain.py")], **entry}
+
+
+def hostile_server(mode, **entry):
+    return {"command": machine.PYTHON, "args": ["-B", str(machine.SERVERS / "hostile.py"), mode], **entry}

@@ -128,16 +128,37 @@ class Namespace:
         eventually(lambda: not self.processes(), seconds, f"no process left, but there are {self.processes()}")
 
 
+def _checked(result, what):
+    if result != 0:
+        raise OSError(ctypes.get_errno(), what)
+
+
+@contextlib.contextmanager
+def _back_afterwards():
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield
+    finally:
+        _checked(_libc.setns(before, _CLONE_NEWNET), "setns")
+        os.close(before)
+
+
 @contextlib.contextmanager
 def own_namespace():
     """The calling thread, and what it starts, in a new network namespace with loopback up."""
-    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if _libc.unshare(_CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), "unshare(CLONE_NEWNET)")
+    with _back_afterwards():
+        _checked(_libc.unshare(_CLONE_NEWNET), "unshare(CLONE_NEWNET)")
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         yield Namespace()
-    finally:
-        if _libc.setns(before, _CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), "setns")
-        os.close(before)
+
+
+@contextlib.contextmanager
+def inside(name: str):
+    """The calling thread, and what it starts, in the namespace of `ip netns add NAME`."""
+    with _back_afterwards():
+        fd = os.open(f"/run/netns/{name}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _checked(_libc.setns(fd, _CLONE_NEWNET), "setns")
+        finally:
+            os.close(fd)
+        yield Namespace()

@@ -16,13 +16,14 @@ audit::Type type_of(base::Reason reason) {
 }  // namespace
 
 Auditor::Auditor(io::Loop& loop, audit::Log& log)
-    : loop_(loop),
-      log_(log),
+    : log_(log),
       flush_(loop, [this] { flush(); }),
       // Names of calls must differ between runs of the engine, whose events stand in one file.
       call_prefix_(fmt::format("{:x}-", static_cast<std::uint64_t>(loop.clock().wall_nanoseconds()) / 1'000'000)) {}
 
-void Auditor::set_listeners(const std::vector<ipc::ListenerSettings>& listeners) { listeners_ = listeners; }
+void Auditor::set_listeners(const std::vector<ipc::ListenerSettings>& listeners) {
+  listeners_ = listeners;
+}
 
 std::string_view Auditor::listener_label(std::uint16_t id) const {
   for (const auto& listener : listeners_)
@@ -155,6 +156,17 @@ void Auditor::session_ended(const mcp::Session& session, std::string_view subtyp
                      .subtype = subtype,
                      .principal = session.principal().principal.name,
                      .session = session.audit_name()});
+}
+
+void Auditor::admin(const IdentifiedRequest& who, std::string_view operation, std::string_view argument) {
+  const std::string peer = ipc::describe(who.peer());
+  const std::string subtype = fmt::format("admin.{}", operation);
+  (void)log_.record({.type = audit::Type::policy,
+                     .subtype = subtype,
+                     .principal = who.principal().principal.name,
+                     .listener = listener_label(who.listener()),
+                     .peer = peer,
+                     .server = argument});
 }
 
 void Auditor::server(std::string_view name, std::string_view subtype, audit::Outcome outcome, std::string_view detail) {

@@ -42,6 +42,7 @@ class Auditor {
   void refused_by_door(const ipc::RefusalCount& count);
   void session(const IdentifiedRequest& who, const mcp::Session& session, std::string_view subtype);
   void session_ended(const mcp::Session& session, std::string_view subtype);  // by the gateway itself
+  void admin(const IdentifiedRequest& who, std::string_view operation, std::string_view argument);
   void server(std::string_view name, std::string_view subtype, audit::Outcome outcome, std::string_view detail);
 
  private:
@@ -51,7 +52,6 @@ class Auditor {
     std::string principal, peer, detail, subtype;
   };
   void flush();
-  io::Loop& loop_;
   audit::Log& log_;
   std::vector<ipc::ListenerSettings> listeners_;
   std::array<Sampled, base::kReasonCount> sampled_;

@@ -10,7 +10,7 @@ namespace {
 audit::Outcome outcome_of(json::Value response) {
   if (response.find("error")) return audit::Outcome::error;
   return response.find("result").find("isError").boolean().value_or(false) ? audit::Outcome::error
-                                                                          : audit::Outcome::success;
+                                                                           : audit::Outcome::success;
 }
 
 }  // namespace
@@ -23,8 +23,7 @@ Call::Call(Core& core, const AllowedCall& allowed, CallFacts facts, mcp::Asker& 
       in_flight_(core, session_),
       facts_(std::move(facts)),
       progress_token_(allowed.progress_token().value_or(std::string_view{})),
-      started_(core.loop.now()),
-      time_limit_(core.loop, [this] { on_timeout(); }) {}
+      started_(core.loop.now()) {}
 
 void Call::send(Call& call, const AllowedCall& allowed) {
   upstream::OutgoingRequest outgoing{.text = allowed.request().message().text(),
@@ -34,21 +33,19 @@ void Call::send(Call& call, const AllowedCall& allowed) {
                                      .principal = call.session_.principal().principal.name};
   const mcp::Catalog::Entry& tool = allowed.tool();
   if (!tool.original_raw.empty()) outgoing.edits.emplace_back(allowed.name_raw(), tool.original_raw);
-  const ServerSlot* slot = call.core_.slot(call.server_);
-  const std::uint64_t seconds =
-      slot != nullptr && slot->call_seconds > 0 ? slot->call_seconds : call.core_.limits.call_seconds;
   upstream::Server& server = call.server_;
   const auto id = server.call(outgoing, call);
   if (!id) return;  // answered already: the call is gone
   call.upstream_id_ = id;
-  call.time_limit_.set(std::chrono::seconds(seconds));
+  const ServerSlot* slot = call.core_.slot(server);
+  const std::uint64_t seconds =
+      slot != nullptr && slot->call_seconds > 0 ? slot->call_seconds : call.core_.limits.call_seconds;
+  call.time_limit_.emplace(call.core_.loop, [&call] { call.on_timeout(); });
+  call.time_limit_->set(std::chrono::seconds(seconds));
 }
 
 void Call::record(audit::Outcome outcome, std::string_view reason, std::size_t bytes) {
-  const std::int64_t duration = (core_.loop.now() - started_).count();
-  core_.auditor.outcome(facts_, outcome, reason, duration, bytes);
-  if (const ServerSlot* slot = core_.slot(server_); slot != nullptr && slot->latency != nullptr)
-    slot->latency->observe_microseconds(static_cast<std::uint64_t>(duration));
+  core_.auditor.outcome(facts_, outcome, reason, (core_.loop.now() - started_).count(), bytes);
 }
 
 void Call::on_response(const json::Document& message) {

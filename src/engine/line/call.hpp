@@ -40,7 +40,7 @@ class Call final : public mcp::Pending, private upstream::CallSink {
   std::string progress_token_;  // the client's, raw; empty: it wants no progress
   std::optional<upstream::CallId> upstream_id_;
   base::Microseconds started_;
-  io::Deadline time_limit_;
+  std::optional<io::Deadline> time_limit_;  // of a call that was not answered at once
 };
 
 }  // namespace clawql::engine::line

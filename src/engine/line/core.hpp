@@ -24,7 +24,6 @@ namespace clawql::engine::line {
 struct ServerSlot {
   upstream::Server* server = nullptr;
   std::uint64_t call_seconds = 0;  // 0: limits.call_seconds
-  telemetry::Histogram* latency = nullptr;
 };
 
 struct Core {
@@ -52,6 +51,10 @@ struct Core {
     for (const ServerSlot& slot : servers)
       if (slot.server->worth_waiting_for()) return true;
     return false;
+  }
+  // Somebody wants what lazy servers have.
+  void wake_servers() const {
+    for (const ServerSlot& slot : servers) slot.server->wake();
   }
   // Room for one more request of this session (limits in flight: a session, a principal, all).
   bool has_room_for_request(const mcp::Session& session) const {

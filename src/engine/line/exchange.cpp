@@ -68,8 +68,10 @@ void Exchange::send_all(ipc::Head head, std::string_view body) {
 
 void Exchange::send_refusal(base::Reason reason, std::string_view raw_id, std::string_view message) {
   std::string body;
-  if (raw_id.empty() && message.empty()) body = base::refusal_body(reason);
-  else body = mcp::error_response(raw_id, reason, message);
+  if (raw_id.empty() && message.empty())
+    body = base::refusal_body(reason);
+  else
+    body = mcp::error_response(raw_id, reason, message);
   ipc::Head head{.status = static_cast<std::uint16_t>(base::facts(reason).http_status),
                  .content_type = ipc::ContentType::json,
                  .content_length = {},
@@ -88,7 +90,9 @@ void Exchange::body_came(std::size_t bytes) {
   granted_ = bytes >= granted_ ? 0 : granted_ - static_cast<std::uint32_t>(bytes);
 }
 
-void Exchange::check_later() { store_.check_later(*this); }
+void Exchange::check_later() {
+  store_.check_later(*this);
+}
 
 // ---- the store
 
@@ -100,28 +104,25 @@ void ExchangeStore::retire(Exchange& exchange) {
     live_[index]->index_ = index;
   }
   live_.pop_back();
-  schedule();
+  loop_.at_turn_end(*this);
 }
 
 void ExchangeStore::check_later(Exchange& exchange) {
   to_check_.push_back(&exchange);
-  schedule();
+  loop_.at_turn_end(*this);
 }
 
-void ExchangeStore::schedule() {
-  if (std::exchange(scheduled_, true)) return;
-  loop_.at_turn_end([this, alive = alive_] {
-    if (*alive) turn_ends();
-  });
-}
-
-void ExchangeStore::turn_ends() {
-  scheduled_ = false;
+void ExchangeStore::on_turn_end() {
   // What is retired meanwhile stays until here, so that these pointers hold.
-  for (Exchange* exchange : std::exchange(to_check_, {}))
+  checking_.clear();
+  checking_.swap(to_check_);
+  for (Exchange* exchange : checking_)
     if (!exchange->closed_) exchange->check();
-  // A check may ask for another one: that comes in the next turn, and keeps what was retired until then.
-  if (to_check_.empty()) retired_.clear();
+  // A check may have asked for another one: that comes in the next turn, and what was retired stays until then.
+  if (to_check_.empty())
+    retired_.clear();
+  else
+    loop_.at_turn_end(*this);
 }
 
 void ExchangeStore::for_each(const std::function<void(Exchange&)>& visit) {

@@ -75,7 +75,7 @@ class Exchange : public ipc::EngineStreamHandler {
 };
 
 // Every exchange of a shard.
-class ExchangeStore {
+class ExchangeStore final : private io::TurnEnd {
  public:
   explicit ExchangeStore(io::Loop& loop) : loop_(loop) {}
   template <class T>
@@ -91,16 +91,10 @@ class ExchangeStore {
   void for_each(const std::function<void(Exchange&)>& visit);
 
  private:
-  void turn_ends();
-  void schedule();
+  void on_turn_end() override;
   io::Loop& loop_;
   std::vector<std::unique_ptr<Exchange>> live_, retired_;
-  std::vector<Exchange*> to_check_;
-  bool scheduled_ = false;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
-
- public:
-  ~ExchangeStore() { *alive_ = false; }
+  std::vector<Exchange*> to_check_, checking_;
 };
 
 }  // namespace clawql::engine::line

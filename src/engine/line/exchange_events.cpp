@@ -65,6 +65,8 @@ void EventsExchange::drain() {
   if (session_ != nullptr) close();
 }
 
-void EventsExchange::vanished() { detach(); }
+void EventsExchange::vanished() {
+  detach();
+}
 
 }  // namespace clawql::engine::line

@@ -22,6 +22,7 @@ LinesExchange::LinesExchange(Line& line, Core& core, ExchangeStore& store, ipc::
 }
 
 void LinesExchange::check() {
+  if (cut_) return abort(base::Reason::overloaded);
   while (!batches_.empty() && batches_.front().is_complete()) batches_.pop_front();
   const bool idle = session_ == nullptr || session_->in_flight() == 0;
   if ((half_closed_ || refused_ || core_.draining) && idle) {
@@ -82,7 +83,7 @@ void LinesExchange::on_end() {
 }
 
 bool LinesExchange::write_line(const mcp::Spliced& message) {
-  if (closed_ || !has_room(message.size() + 1)) return false;
+  if (closed_ || cut_ || !has_room(message.size() + 1)) return false;
   core_.scratch.clear();
   message.append_to(core_.scratch);
   core_.scratch += '\n';
@@ -90,16 +91,23 @@ bool LinesExchange::write_line(const mcp::Spliced& message) {
   return true;
 }
 
-bool LinesExchange::notify(const mcp::Spliced& notification) { return write_line(notification); }
-bool LinesExchange::send(std::string_view message) { return write_line(mcp::Spliced(message)); }
+bool LinesExchange::notify(const mcp::Spliced& notification) {
+  return write_line(notification);
+}
+bool LinesExchange::send(std::string_view message) {
+  return write_line(mcp::Spliced(message));
+}
 
 bool LinesExchange::respond(const mcp::Spliced& response, int /*http_status*/) {
   if (half_closed_ || refused_ || !batches_.empty() || core_.draining) check_later();
-  if (closed_) return false;
+  if (closed_ || cut_) return false;
   if (write_line(response)) return true;
   core_.metrics.calls_over_buffer.add();
   line_.count_refusal(who_, session_, base::Reason::overloaded, "answer", {});
-  abort(base::Reason::overloaded);  // an answer that cannot be told ends the connection: it must not look like silence
+  // An answer that cannot be told ends the connection: it must not look like silence. Not here: a session is not
+  // ended from within its own call.
+  cut_ = true;
+  check_later();
   return false;
 }
 
@@ -108,8 +116,8 @@ void LinesExchange::withdraw() {
 }
 
 void LinesExchange::refuse(base::Reason reason, std::string_view raw_id, std::string_view message) {
-  const std::string error = raw_id.empty() && message.empty() ? base::refusal_body(reason)
-                                                              : mcp::error_response(raw_id, reason, message);
+  const std::string error =
+      raw_id.empty() && message.empty() ? base::refusal_body(reason) : mcp::error_response(raw_id, reason, message);
   respond(mcp::Spliced(error), 200);
 }
 
@@ -134,7 +142,9 @@ void LinesExchange::leave_session() {
   if (session.in_flight() == 0) line_.end_session(session, "session.closed");
 }
 
-void LinesExchange::vanished() { leave_session(); }
+void LinesExchange::vanished() {
+  leave_session();
+}
 
 // The session ended under the connection (idle, gateway stops).
 void LinesExchange::close() {
@@ -142,6 +152,8 @@ void LinesExchange::close() {
   finish();
 }
 
-void LinesExchange::drain() { check_later(); }
+void LinesExchange::drain() {
+  check_later();
+}
 
 }  // namespace clawql::engine::line

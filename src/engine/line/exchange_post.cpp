@@ -133,7 +133,9 @@ void PostExchange::refuse(base::Reason reason, std::string_view raw_id, std::str
   if (!closed_) send_refusal(reason, raw_id, message);
 }
 
-void PostExchange::welcome(mcp::Session& session) { new_session_ = session.id().text(); }
+void PostExchange::welcome(mcp::Session& session) {
+  new_session_ = session.id().text();
+}
 
 void PostExchange::serve(mcp::Session& session) {
   session_ = &session;

@@ -1,11 +1,12 @@
 // identify → grant body → json scan → era + method → policy → audit intent → route → upstream → audit outcome → answer
 //
-// The first two steps are the transport's (exchange_*.cpp: no more than 64 KiB of body come before the caller is known),
-// the last three are the call's own (call.cpp). What stands between is here, in this order.
+// The first two steps are the transport's (exchange_*.cpp: no more than 64 KiB of body come before the caller is
+// known), the last three are the call's own (call.cpp). What stands between is here, in this order.
 #include "engine/line/line.hpp"
 
-#include <algorithm>
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "engine/line/call.hpp"
 #include "engine/line/waiting.hpp"
@@ -22,8 +23,7 @@ void Line::take(const IdentifiedRequest& who, const Carriage& carriage, std::str
   // json scan
   const auto document = json::Document::parse(
       text, {.bytes = core_.limits.request_body, .depth = static_cast<std::size_t>(core_.limits.json_depth)});
-  if (!document)
-    return refuse_whole(who, carriage.session, caller, Reason::json_invalid, {}, document.error().why);
+  if (!document) return refuse_whole(who, carriage.session, caller, Reason::json_invalid, {}, document.error().why);
 
   // era and method: the handshake era alone is served so far; a message of 2026-07-28 has no session and is refused as
   // a message without one.
@@ -52,9 +52,7 @@ void Line::take(const IdentifiedRequest& who, const Carriage& carriage, std::str
 
 void Line::answer(const McpRequest& request, mcp::Asker& asker, bool may_wait) {
   switch (request.message().method()) {
-    case mcp::Method::ping:
-      asker.respond(mcp::Spliced(mcp::empty_result(request.message().id())), 200);
-      return;
+    case mcp::Method::ping: asker.respond(mcp::Spliced(mcp::empty_result(request.message().id())), 200); return;
     case mcp::Method::tools_list: return list_tools(request, asker, may_wait);
     case mcp::Method::tools_call: return call_tool(request, asker, may_wait);
     case mcp::Method::logging_set_level: return set_level(request, asker);
@@ -64,8 +62,7 @@ void Line::answer(const McpRequest& request, mcp::Asker& asker, bool may_wait) {
     case mcp::Method::notify_cancelled:
     case mcp::Method::notify_progress:
     case mcp::Method::notify_roots_changed:
-    case mcp::Method::other:
-      return refuse(request, asker, Reason::method_unknown, request.message().method_raw());
+    case mcp::Method::other: return refuse(request, asker, Reason::method_unknown, request.message().method_raw());
   }
 }
 
@@ -73,8 +70,11 @@ void Line::call_tool(const McpRequest& request, mcp::Asker& asker, bool may_wait
   // policy
   const auto allowed = AllowedCall::allow(request, *core_.catalog);
   if (!allowed) {
-    if (allowed.error() == Reason::tool_unknown && may_wait && core_.worth_waiting()) return wait(request, asker);
-    return refuse(request, asker, allowed.error(), request.message().params().find("name").raw());
+    const bool may_come = allowed.error() == Reason::tool_unknown && may_wait;
+    if (may_come) core_.wake_servers();
+    if (may_come && core_.worth_waiting()) return wait(request, asker);
+    const json::Value name = request.message().params().find("name");
+    return refuse(request, asker, allowed.error(), name ? name.raw() : std::string_view{});
   }
   if (!core_.has_room_for_request(request.session())) return refuse(request, asker, Reason::too_many_requests);
 
@@ -91,6 +91,7 @@ void Line::call_tool(const McpRequest& request, mcp::Asker& asker, bool may_wait
 }
 
 void Line::list_tools(const McpRequest& request, mcp::Asker& asker, bool may_wait) {
+  if (may_wait) core_.wake_servers();
   if (may_wait && core_.worth_waiting()) return wait(request, asker);
   std::size_t first = 0;
   if (const json::Value cursor = request.message().params().find("cursor")) {
@@ -272,7 +273,8 @@ void Line::wake_waiting(bool all) {
     }
     // The same bytes by the same parser: they were lawful when they came.
     const auto document = json::Document::parse(
-        waiting.text(), {.bytes = core_.limits.request_body, .depth = static_cast<std::size_t>(core_.limits.json_depth)});
+        waiting.text(),
+        {.bytes = core_.limits.request_body, .depth = static_cast<std::size_t>(core_.limits.json_depth)});
     const auto message = document ? mcp::Message::read(document->root()) : std::unexpected(mcp::Message::Invalid{});
     if (!message) {
       const std::string error = mcp::error_response(waiting.id(), Reason::internal);

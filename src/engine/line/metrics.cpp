@@ -31,14 +31,4 @@ std::uint64_t Metrics::refusals(base::Reason reason) const {
   return counter == nullptr ? 0 : counter->value();
 }
 
-telemetry::Histogram& Metrics::upstream_latency(std::string_view server) {
-  return registry.histogram("clawql_upstream_seconds", "Time from a call to its answer, by server.",
-                            {{"server", std::string(server)}});
-}
-
-telemetry::Counter& Metrics::upstream_starts(std::string_view server) {
-  return registry.counter("clawql_upstream_starts_total", "Starts of a server's process.",
-                          {{"server", std::string(server)}});
-}
-
 }  // namespace clawql::engine::line

@@ -19,8 +19,6 @@ class Metrics {
   // Series of refusals appear with their first refusal.
   void refused(base::Reason reason, std::uint64_t count = 1);
   std::uint64_t refusals(base::Reason reason) const;
-  telemetry::Histogram& upstream_latency(std::string_view server);
-  telemetry::Counter& upstream_starts(std::string_view server);
 
   telemetry::Registry& registry;
   telemetry::Gauge& sessions;

@@ -37,10 +37,10 @@ class IdentifiedRequest {
 
 // How the message came: what the transport itself says of its session.
 struct Carriage {
-  bool lines = false;                                  // newline JSON: the connection is the session
-  mcp::Session* session = nullptr;                     // of the connection; null before initialize. Lines only
-  std::optional<std::string_view> session_id;          // HTTP only
-  std::optional<std::string_view> protocol_version;    // HTTP only
+  bool lines = false;                                // newline JSON: the connection is the session
+  mcp::Session* session = nullptr;                   // of the connection; null before initialize. Lines only
+  std::optional<std::string_view> session_id;        // HTTP only
+  std::optional<std::string_view> protocol_version;  // HTTP only
 };
 
 // A message in a session that is its sender's, in a version that is spoken here.
@@ -73,8 +73,8 @@ class AllowedCall {
 
   const McpRequest& request() const { return *request_; }
   const mcp::Catalog::Entry& tool() const { return *tool_; }
-  std::string_view name_raw() const { return name_raw_; }            // params.name, with quotes
-  std::string_view arguments_raw() const { return arguments_raw_; }  // empty where there are none
+  std::string_view name_raw() const { return name_raw_; }                             // params.name, with quotes
+  std::string_view arguments_raw() const { return arguments_raw_; }                   // empty where there are none
   std::optional<std::string_view> progress_token() const { return progress_token_; }  // raw
 
  private:

@@ -12,7 +12,9 @@ enum class LogLevel : std::uint8_t { debug, info, notice, warning, error, critic
 inline constexpr std::array<std::string_view, 8> kLogLevels{"debug", "info",     "notice", "warning",
                                                             "error", "critical", "alert",  "emergency"};
 
-inline std::string_view to_string(LogLevel level) { return kLogLevels[static_cast<std::size_t>(level)]; }
+inline std::string_view to_string(LogLevel level) {
+  return kLogLevels[static_cast<std::size_t>(level)];
+}
 
 inline std::optional<LogLevel> parse_log_level(std::string_view text) {
   for (std::size_t i = 0; i < kLogLevels.size(); ++i)

@@ -51,12 +51,18 @@ struct Members {
 Members members_of(json::Value message) {
   Members found;
   for (const auto& [key, value] : message.members()) {
-    if (key.equals("jsonrpc")) found.version = value;
-    else if (key.equals("id")) found.id = value;
-    else if (key.equals("method")) found.method = value;
-    else if (key.equals("params")) found.params = value;
-    else if (key.equals("result")) found.result = value;
-    else if (key.equals("error")) found.error = value;
+    if (key.equals("jsonrpc"))
+      found.version = value;
+    else if (key.equals("id"))
+      found.id = value;
+    else if (key.equals("method"))
+      found.method = value;
+    else if (key.equals("params"))
+      found.params = value;
+    else if (key.equals("result"))
+      found.result = value;
+    else if (key.equals("error"))
+      found.error = value;
   }
   return found;
 }
@@ -76,7 +82,9 @@ bool is_lawful_response(const Members& members) {
 
 }  // namespace
 
-std::string_view name(Method method) { return kMethods[static_cast<std::size_t>(method)].first; }
+std::string_view name(Method method) {
+  return kMethods[static_cast<std::size_t>(method)].first;
+}
 
 bool is_lawful_id(json::Value value) {
   if (!value || value.raw().size() > kMaxIdBytes) return false;
@@ -100,7 +108,8 @@ std::expected<Message, Message::Invalid> Message::read(json::Value value) {
   }
   if (!is_lawful_call(members)) return std::unexpected(invalid);
   if (members.params && !members.params.is(json::Kind::object))
-    return std::unexpected(Invalid{members.id ? base::Reason::params_invalid : base::Reason::message_invalid, usable_id});
+    return std::unexpected(
+        Invalid{members.id ? base::Reason::params_invalid : base::Reason::message_invalid, usable_id});
   message.kind_ = members.id ? MessageKind::request : MessageKind::notification;
   message.id_ = usable_id;
   message.method_ = method_of(members.method);

@@ -44,11 +44,11 @@ class Message {
   static std::expected<Message, Invalid> read(json::Value value);
 
   MessageKind kind() const { return kind_; }
-  Method method() const { return method_; }          // `other` for responses
+  Method method() const { return method_; }                    // `other` for responses
   std::string_view method_raw() const { return method_raw_; }  // as written, with quotes; hostile
-  std::string_view text() const { return text_; }    // every byte of the message
-  std::string_view id() const { return id_; }        // raw; empty for notifications and for errors without one
-  json::Value params() const { return params_; }     // absent or an object
+  std::string_view text() const { return text_; }              // every byte of the message
+  std::string_view id() const { return id_; }     // raw; empty for notifications and for errors without one
+  json::Value params() const { return params_; }  // absent or an object
 
  private:
   Message() = default;

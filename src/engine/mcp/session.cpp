@@ -70,7 +70,9 @@ Session::Session(SessionId id, identity::KnownPrincipal& principal, Version vers
   ++principal_.sessions;
 }
 
-Session::~Session() { --principal_.sessions; }
+Session::~Session() {
+  --principal_.sessions;
+}
 
 // At most limits.in_flight_session are here, so a walk is faster than any map.
 Pending* Session::find(std::string_view raw_id) const {
@@ -79,7 +81,9 @@ Pending* Session::find(std::string_view raw_id) const {
   return nullptr;
 }
 
-void Session::add(std::unique_ptr<Pending> pending) { pending_.push_back(std::move(pending)); }
+void Session::add(std::unique_ptr<Pending> pending) {
+  pending_.push_back(std::move(pending));
+}
 
 std::unique_ptr<Pending> Session::take(const Pending& pending) {
   for (auto& slot : pending_) {
@@ -109,8 +113,12 @@ std::size_t Session::lose_asker(const Asker& asker) {
   return count;
 }
 
-void Session::attach(MessageStream& stream) { streams_.push_back(&stream); }
-void Session::detach(MessageStream& stream) { std::erase(streams_, &stream); }
+void Session::attach(MessageStream& stream) {
+  streams_.push_back(&stream);
+}
+void Session::detach(MessageStream& stream) {
+  std::erase(streams_, &stream);
+}
 
 base::Microseconds Session::idle_for(base::Microseconds now) const {
   if (!pending_.empty() || !streams_.empty()) return base::Microseconds{0};

@@ -91,9 +91,9 @@ class Session {
   // Bytes of its answers that the client has not taken. Shared: a last answer may outlive its session.
   const std::shared_ptr<std::size_t>& buffered() const { return buffered_; }
 
-  std::optional<LogLevel> log_level;       // absent: the client never asked
+  std::optional<LogLevel> log_level;  // absent: the client never asked
   bool tools_changed_unsent = false;  // list_changed is due on the next stream
-  bool orphaned = false;  // its connection is gone for good: it ends with the last call that is in flight
+  bool orphaned = false;              // its connection is gone for good: it ends with the last call that is in flight
 
  private:
   SessionId id_;

@@ -9,7 +9,9 @@ constexpr std::array<std::string_view, 4> kNames{"2024-11-05", "2025-03-26", "20
 
 }  // namespace
 
-std::string_view to_string(Version version) { return kNames[static_cast<std::size_t>(version)]; }
+std::string_view to_string(Version version) {
+  return kNames[static_cast<std::size_t>(version)];
+}
 
 std::optional<Version> parse_version(std::string_view text) {
   for (std::size_t i = 0; i < kNames.size(); ++i)
@@ -17,7 +19,9 @@ std::optional<Version> parse_version(std::string_view text) {
   return std::nullopt;
 }
 
-Version negotiate(std::string_view requested) { return parse_version(requested).value_or(Version::v2025_11_25); }
+Version negotiate(std::string_view requested) {
+  return parse_version(requested).value_or(Version::v2025_11_25);
+}
 
 std::string supported_versions() {
   std::string out;
@@ -28,6 +32,8 @@ std::string supported_versions() {
   return out;
 }
 
-bool allows_batches(Version version) { return version == Version::v2025_03_26; }
+bool allows_batches(Version version) {
+  return version == Version::v2025_03_26;
+}
 
 }  // namespace clawql::engine::mcp

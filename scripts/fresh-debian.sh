@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# A Debian 12 made by debootstrap, without any tool but apt, runs both commands on a clone of this tree: what a newcomer's
+# machine does. Uses the package mirror of this machine. Everything is mounted in a namespace of its own and removed at the end.
+#   scripts/fresh-debian.sh [COMMAND…]      default: ./run.sh --build-only, then ./test.sh
+set -euo pipefail
+cd "$(dirname "$(realpath "$0")")/.."
+. scripts/lib.sh
+[ "$(id -u)" = 0 ] || fail "scripts/fresh-debian.sh needs root"
+if [ "${IN_FRESH_DEBIAN:-}" != 1 ]; then
+  packages=$(mktemp)
+  printf 'debootstrap\ngit\n' >"$packages"
+  install_packages "$packages"
+  rm -f "$packages"
+  IN_FRESH_DEBIAN=1 exec unshare --mount --pid --fork --propagation private "$0" "$@"
+fi
+
+root=$(mktemp -d /var/tmp/fresh-debian.XXXXXX)
+trap 'umount -R "$root" 2>/dev/null; rm -rf --one-file-system "$root"' EXIT
+mirror=$(sed -n -E 's/^(URIs: *|deb (\[[^]]*\] )?)([a-z+]+:[^ ]+).*/\3/p' /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
+  grep -v security | grep -m1 debian || true)
+[ -n "$mirror" ] || fail "no Debian mirror in /etc/apt"
+started=$SECONDS
+log=$(mktemp)
+debootstrap --variant=minbase bookworm "$root" "$mirror" >"$log" 2>&1 || { tail -n 20 "$log"; fail "debootstrap failed"; }
+rm -f "$log"
+say "a fresh Debian 12 in $((SECONDS - started)) s"
+
+# How this machine reaches its mirrors and trusts them; nothing else of it.
+printf 'deb %s bookworm main\ndeb %s bookworm-updates main\ndeb %s bookworm-security main\n' "$mirror" "$mirror" "${mirror%/}-security" >"$root/etc/apt/sources.list"
+grep -lE '^ *Acquire' /etc/apt/apt.conf.d/* 2>/dev/null | xargs -r cp -Lt "$root/etc/apt/apt.conf.d/"
+cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
+mkdir -p "$root/etc/ssl" && cp -aL /etc/ssl/certs "$root/etc/ssl/"
+mount --bind "$root" "$root" # so that its root is a mount point, as `ip netns` wants
+mount -t proc proc "$root/proc"
+mount --rbind /sys "$root/sys"
+mount --rbind /dev "$root/dev"
+mount -t tmpfs tmpfs "$root/run"
+mkdir -p "$root/run/lock" "$root/dev/shm"
+git clone -q --no-local . "$root/root/clawql"
+
+inside() {
+  say "\$ $*"
+  local began=$SECONDS status=0
+  chroot "$root" /usr/bin/env -u CLAWQL_CACHE -u IN_FRESH_DEBIAN HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
+    bash -c 'cd /root/clawql && exec "$@"' _ "$@" </dev/null || status=$?
+  say "status $status after $((SECONDS - began)) s"
+  return $status
+}
+if [ $# -gt 0 ]; then
+  inside "$@"
+else
+  inside ./run.sh --build-only
+  inside ./run.sh --build-only
+  inside ./test.sh
+fi

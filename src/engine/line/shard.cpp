@@ -1,0 +1,193 @@
+#include "engine/line/shard.hpp"
+
+#include <algorithm>
+
+#include "engine/line/exchange_delete.hpp"
+#include "engine/line/exchange_events.hpp"
+#include "engine/line/exchange_lines.hpp"
+#include "engine/line/exchange_operator.hpp"
+#include "engine/line/exchange_post.hpp"
+#include "engine/mcp/replies.hpp"
+
+namespace clawql::engine::line {
+namespace {
+
+constexpr base::Milliseconds kAnnounceDelay{100};
+constexpr base::Milliseconds kSweepInterval{5'000};
+constexpr std::uint32_t kSweepsToKeepAlive = 5;  // 25 s: before proxies close a silent stream
+constexpr base::Milliseconds kPatrolInterval{200};
+constexpr std::size_t kLogBytes = 400;
+
+}  // namespace
+
+Result<std::unique_ptr<Shard>> Shard::make(const Parts& parts, std::uint8_t number, const base::Limits& limits) {
+  CLAWQL_TRY(mcp::CursorSeal cursors, mcp::CursorSeal::make());
+  return std::unique_ptr<Shard>(new Shard(parts, number, limits, std::move(cursors)));
+}
+
+Shard::Shard(const Parts& parts, std::uint8_t number, const base::Limits& limits, mcp::CursorSeal cursors)
+    : core_{.loop = parts.loop,
+            .log = parts.log,
+            .auditor = Auditor(parts.loop, parts.audit),
+            .metrics = Metrics(parts.registry),
+            .limits = limits,
+            .cursors = std::move(cursors),
+            .sessions = mcp::Sessions(number)},
+      line_(core_),
+      exchanges_(parts.loop),
+      desk_(parts.loop, parts.supervisor),
+      supervisor_(parts.supervisor),
+      announce_(parts.loop, [this] { announce(); }),
+      sweep_(parts.loop, [this] { sweep(); }),
+      patrol_(parts.loop, [this] { patrol(); }) {
+  sweep_.set(kSweepInterval);
+}
+
+Shard::~Shard() = default;
+
+// ---- the door
+
+void Shard::add_channel(os::Fd socket) {
+  ipc::EngineChannel::Handler& self = *this;
+  channels_.push_back(std::make_unique<ipc::EngineChannel>(core_.loop, std::move(socket), self));
+}
+
+ipc::EngineStreamHandler& Shard::on_open(ipc::EngineChannel& channel, ipc::StreamId stream, const ipc::Open& open) {
+  switch (open.route) {
+    case ipc::Route::lines:
+      return exchanges_.keep(std::make_unique<LinesExchange>(line_, core_, exchanges_, channel, stream, open));
+    case ipc::Route::mcp:
+      switch (open.method) {
+        case ipc::Method::post:
+          return exchanges_.keep(std::make_unique<PostExchange>(line_, core_, exchanges_, channel, stream, open));
+        case ipc::Method::get:
+          return exchanges_.keep(std::make_unique<EventsExchange>(line_, core_, exchanges_, channel, stream, open));
+        case ipc::Method::delete_:
+          return exchanges_.keep(std::make_unique<DeleteExchange>(line_, core_, exchanges_, channel, stream, open));
+      }
+      [[fallthrough]];
+    case ipc::Route::readyz:
+    case ipc::Route::metrics:
+    case ipc::Route::admin:
+    case ipc::Route::sse:
+    case ipc::Route::message: break;
+  }
+  return exchanges_.keep(std::make_unique<OperatorExchange>(line_, core_, exchanges_, desk_, channel, stream, open));
+}
+
+void Shard::on_refusals(const std::vector<ipc::RefusalCount>& counts) {
+  for (const ipc::RefusalCount& count : counts) {
+    if (count.reason >= base::kReasonCount || count.count == 0) continue;
+    core_.metrics.refused(static_cast<base::Reason>(count.reason), count.count);
+    core_.auditor.refused_by_door(count);
+  }
+}
+
+// Every stream of it was told already that its client is gone. The channel itself goes at the end of the turn: it is
+// still on the stack here.
+void Shard::on_closed(Error error) {
+  core_.log.warning("channel.closed", {{"why", error.message}});
+  core_.loop.at_turn_end(*this);
+}
+
+void Shard::on_turn_end() {
+  std::erase_if(channels_, [](const auto& channel) { return channel->closed(); });
+}
+
+// ---- the servers
+
+void Shard::set_servers(std::vector<ServerSlot> servers) {
+  std::vector<upstream::Server*> gone;
+  for (const ServerSlot& old : core_.servers)
+    if (std::ranges::none_of(servers, [&](const ServerSlot& slot) { return slot.server == old.server; }))
+      gone.push_back(old.server);
+  core_.servers = std::move(servers);
+  merge_lists();
+  for (const upstream::Server* server : gone) line_.fail_calls_of(*server);
+  line_.apply_log_level();
+  line_.wake_waiting(false);
+  patrol_.set(kPatrolInterval);
+}
+
+void Shard::merge_lists() {
+  std::vector<upstream::Server*> servers;
+  servers.reserve(core_.servers.size());
+  for (const ServerSlot& slot : core_.servers) servers.push_back(slot.server);
+  const auto before = std::exchange(core_.catalog, mcp::Catalog::merge(servers, core_.catalog.get()));
+  for (const auto& hidden : core_.catalog->hidden()) {
+    const bool known = std::ranges::any_of(before->hidden(), [&](const auto& old) { return old.item == hidden.item; });
+    if (!known)
+      core_.log.warning("tool.hidden",
+                        {{"tool", hidden.item}, {"server", hidden.owner}, {"hidden_by", hidden.hidden_by}});
+  }
+  if (before->generation() != core_.catalog->generation() && !announce_.is_set()) announce_.set(kAnnounceDelay);
+}
+
+void Shard::on_tools_changed(upstream::Server& /*server*/) {
+  merge_lists();
+}
+
+void Shard::on_settled(upstream::Server& server) {
+  const bool ready = server.state() == upstream::State::ready;
+  const upstream::Description description = server.describe();
+  core_.auditor.server(server.name(), ready ? "server.ready" : "server.failed",
+                       ready ? audit::Outcome::success : audit::Outcome::error, description.reason);
+  line_.apply_log_level();
+  line_.wake_waiting(false);
+}
+
+void Shard::on_stray_log(upstream::Server& server, const json::Document& message) {
+  const json::Value params = message.root().find("params");
+  core_.log.info("server.log", {{"server", server.name()},
+                                {"level", params.find("level").plain_string().value_or("")},
+                                {"data", params.find("data") ? params.find("data").raw().substr(0, kLogBytes) : ""}});
+}
+
+// A session without a stream hears of it when it opens the next one.
+void Shard::announce() {
+  core_.sessions.for_each([](mcp::Session& session) {
+    mcp::MessageStream* stream = session.newest_stream();
+    session.tools_changed_unsent = stream == nullptr || !stream->send(mcp::tools_list_changed());
+  });
+}
+
+// ---- time
+
+void Shard::sweep() {
+  sweep_.set(kSweepInterval);
+  const bool keep_alive = ++sweeps_ % kSweepsToKeepAlive == 0;
+  std::vector<mcp::Session*> finished;
+  core_.sessions.for_each([&](mcp::Session& session) {
+    if (session.orphaned && session.in_flight() == 0) finished.push_back(&session);
+    if (keep_alive)
+      for (mcp::MessageStream* stream : session.all_streams()) stream->keep_alive();
+  });
+  for (mcp::Session* session : finished) line_.end_session(*session, "session.closed");
+  const base::Microseconds limit = std::chrono::seconds(core_.limits.session_idle_seconds);
+  for (mcp::Session* session : core_.sessions.idle(core_.loop.now(), limit))
+    line_.end_session(*session, "session.idle");
+}
+
+// A server that never settles stops being worth waiting for without telling; a drain ends by time.
+void Shard::patrol() {
+  line_.wake_waiting(false);
+  if (core_.draining) check_drained();
+  if (!drained_ && (line_.has_waiting() || core_.worth_waiting() || core_.draining)) patrol_.set(kPatrolInterval);
+}
+
+void Shard::drain() {
+  if (std::exchange(core_.draining, true)) return;
+  drain_until_ = core_.loop.now() + std::chrono::seconds(core_.limits.drain_seconds);
+  exchanges_.for_each([](Exchange& exchange) { exchange.drain(); });
+  patrol_.set(kPatrolInterval);
+}
+
+void Shard::check_drained() {
+  const bool late = core_.loop.now() >= drain_until_;
+  if (late) exchanges_.for_each([](Exchange& exchange) { exchange.abort(base::Reason::draining); });
+  if (!late && exchanges_.size() > 0) return;
+  drained_ = true;
+  supervisor_.drained();
+}
+
+}  // namespace clawql::engine::line
