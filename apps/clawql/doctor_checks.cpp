@@ -7,6 +7,7 @@
 #include <map>
 
 #include "audit_file.hpp"
+#include "config/expand.hpp"
 #include "config/names.hpp"
 #include "mcp_client.hpp"
 #include "os/users.hpp"
@@ -26,6 +27,17 @@ std::string severity_of(const std::string& notice) {
 void add_new(Examination& examined, Finding finding) {
   const auto same = [&](const Finding& known) { return known.id == finding.id && known.text == finding.text; };
   if (std::ranges::none_of(examined.findings, same)) examined.findings.push_back(std::move(finding));
+}
+
+// The operator's shell need not hold the keys that the gateway was started with.
+bool only_lacks_environment(std::string_view problems) {
+  if (problems.empty()) return false;
+  while (!problems.empty()) {
+    const auto end = problems.find('\n');
+    if (problems.substr(0, end).find(config::kNotInEnvironment) == std::string_view::npos) return false;
+    problems.remove_prefix(end == std::string_view::npos ? problems.size() : end + 1);
+  }
+  return true;
 }
 
 bool in_session_groups(gid_t group) {
@@ -72,6 +84,12 @@ void check_servers(const json::Value& engine, Examination& examined) {
 
 void check_configuration(const Setup& setup, const std::string& requested, Examination& examined) {
   const std::string file = requested.empty() ? setup.places.config_file : requested;
+  if (only_lacks_environment(setup.config_error)) {
+    examined.findings.push_back({"config.environment", "info",
+                                 "names that the file refers to are not set in this shell: " + setup.config_error,
+                                 "clawql-api needs them at its start; here they mean nothing"});
+    return;
+  }
   if (!setup.config_error.empty()) {
     examined.findings.push_back({"config.invalid", "high", setup.config_error, "clawql config check " + file});
     return;

@@ -122,6 +122,19 @@ def test_reload_says_what_became_of_it(played, tmp_path):
     assert refused.stdout == "not reloaded, nothing changed:\n  c.yaml:1:1: unknown key\n  c.yaml:2:1: more\n"
 
 
+def test_a_file_that_is_refused_by_now_still_leads_to_the_gateway(played, tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text(f"listen: {{ unix: {{ path: {tmp_path}/gateway.sock }} }}\nadmin: {{ path: {tmp_path}/admin.sock }}\nbogus: 1\n")
+    config.chmod(0o600)
+    assert clawql("reload", "--config", config).returncode == 0
+    assert clawql("tools", "list", "--config", config).returncode == 0
+    told = json.loads(clawql("doctor", "--json", "--config", config).stdout)
+    assert "config.invalid" in [finding["id"] for finding in told["findings"]]
+    config.write_text(config.read_text().replace("bogus: 1", 'mcpServers: { a: { command: x, args: ["${NOT_SET_HERE}"] } }'))
+    told = json.loads(clawql("doctor", "--json", "--config", config).stdout)
+    assert [finding["severity"] for finding in told["findings"] if finding["id"].startswith("config.")] == ["info"]
+
+
 def test_tools_are_listed_over_all_pages_and_called(played, tmp_path):
     socket = ("--socket", tmp_path / "gateway.sock")
     listed = clawql("tools", "list", *socket)
