@@ -148,6 +148,9 @@ void Connection::client_gone() {
 
 void Connection::drained() {
   call_.client_took_all();
+  if (!client_.stream().paused()) return;
+  take_waiting_input();
+  watch_input();
 }
 
 void Connection::half_closed() {

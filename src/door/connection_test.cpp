@@ -575,6 +575,33 @@ TEST(Connection, credit_returns_when_the_client_took_the_bytes) {
   EXPECT_TRUE(got.ends_with("0\r\n\r\n"));
 }
 
+TEST(Connection, looks_at_no_further_request_of_a_client_that_does_not_take_its_answers) {
+  Bench bench;
+  FakeClient client = bench.connect();
+  std::string flood;
+  for (int i = 0; i < 1000; ++i) flood += get("/nothing");
+  std::size_t sent = 0;
+  std::size_t refused_before = 1;
+  while (bench.refused(Reason::route_unknown) != refused_before) {
+    refused_before = bench.refused(Reason::route_unknown);
+    for (int i = 0; i < 10; ++i) {
+      sent += client.send_some(std::string_view(flood).substr(sent % flood.size()));
+      bench.settle();
+    }
+  }
+  EXPECT_LT(refused_before, 10'000U);
+  std::uint64_t answers = 0;
+  std::string got;
+  for (std::string piece = client.read(); !piece.empty(); piece = client.read()) {
+    got += piece;
+    bench.settle();
+  }
+  for (std::size_t at = got.find("HTTP/1.1 404"); at != std::string::npos; at = got.find("HTTP/1.1 404", at + 1))
+    ++answers;
+  EXPECT_EQ(answers, bench.refused(Reason::route_unknown));
+  EXPECT_EQ(answers, sent / get("/nothing").size());
+}
+
 // ---- more or less than announced
 
 TEST(Connection, an_answer_longer_or_shorter_than_announced_is_cut) {
