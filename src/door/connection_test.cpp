@@ -445,6 +445,30 @@ TEST(Connection, a_body_may_take_long_only_while_it_keeps_its_pace) {
   EXPECT_EQ(bench.engine().seen.size(), 0U);  // neither has cost the engine anything
 }
 
+TEST(Connection, a_large_body_must_keep_its_pace_under_credit_too) {
+  Bench bench;
+  FakeClient client = bench.connect();
+  const std::string request = post(std::string(400'000, ' '));
+  std::size_t sent = 0;
+  for (int i = 0; i < 5; ++i) {
+    sent += client.send_some(std::string_view(request).substr(sent, 20'000));
+    bench.settle();
+  }
+  ASSERT_EQ(bench.engine().seen.size(), 1U);
+  bench.engine().last().grant(1 << 20);
+  bench.settle();
+  std::string answer;
+  for (int second = 0; second < 45; ++second) {
+    sent += client.send_some(std::string_view(request).substr(sent, 10));
+    bench.pass(base::Milliseconds(1000));
+    answer += client.read();
+  }
+  EXPECT_EQ(status_of(answer), 408);
+  EXPECT_EQ(body_of(answer), base::refusal_body(Reason::http_body_timeout));
+  EXPECT_TRUE(client.ended());
+  EXPECT_TRUE(bench.engine().last().cancelled);
+}
+
 TEST(Connection, time_does_not_run_against_a_client_while_the_engine_takes_nothing) {
   Bench bench;
   FakeClient client = bench.connect();
@@ -573,6 +597,33 @@ TEST(Connection, credit_returns_when_the_client_took_the_bytes) {
   bench.settle();
   got += client.read();
   EXPECT_TRUE(got.ends_with("0\r\n\r\n"));
+}
+
+TEST(Connection, looks_at_no_further_request_of_a_client_that_does_not_take_its_answers) {
+  Bench bench;
+  FakeClient client = bench.connect();
+  std::string flood;
+  for (int i = 0; i < 1000; ++i) flood += get("/nothing");
+  std::size_t sent = 0;
+  std::size_t refused_before = 1;
+  while (bench.refused(Reason::route_unknown) != refused_before) {
+    refused_before = bench.refused(Reason::route_unknown);
+    for (int i = 0; i < 10; ++i) {
+      sent += client.send_some(std::string_view(flood).substr(sent % flood.size()));
+      bench.settle();
+    }
+  }
+  EXPECT_LT(refused_before, 10'000U);
+  std::uint64_t answers = 0;
+  std::string got;
+  for (std::string piece = client.read(); !piece.empty(); piece = client.read()) {
+    got += piece;
+    bench.settle();
+  }
+  for (std::size_t at = got.find("HTTP/1.1 404"); at != std::string::npos; at = got.find("HTTP/1.1 404", at + 1))
+    ++answers;
+  EXPECT_EQ(answers, bench.refused(Reason::route_unknown));
+  EXPECT_EQ(answers, sent / get("/nothing").size());
 }
 
 // ---- more or less than announced

@@ -1,6 +1,9 @@
 #include "door/door.hpp"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <optional>
 
@@ -79,6 +82,11 @@ Status Door::apply(const ipc::DoorSettings& settings) {
 Status Door::add_listener(std::uint16_t id, os::Fd socket) {
   const auto known = known_.find(id);
   if (known == known_.end()) return fail(fmt::format("a socket came for listener {}, which the settings lack", id));
+  if (known->second->kind == Listener::Kind::tcp) {
+    // Accepted sockets inherit it; without it an event waits for the acknowledgement of the one before.
+    int on = 1;
+    if (::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) return fail_system("TCP_NODELAY");
+  }
   Place& place = places_[id];
   place = Place{known->second, std::move(socket), nullptr};
   if (started_) accept_from(place);
