@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""The attacker's machine: `attacker.py ADDRESS PORT SINK PAGE`. On PORT it serves the page once, and closes that listener
-1.5 s later, so that the browser falls to the second address that its name resolves to. On SINK it takes what the page
+"""The attacker's machine: `attacker.py ADDRESS PORT SINK PAGE [stay]`. On PORT it serves the page once, and closes that
+listener 1.5 s later (unless told to stay), so that the browser falls to the second address that its name resolves to. On SINK it takes what the page
 reports; each report is one line of JSON on stdout. All own answers carry `X-Attacker`, by which the page knows them."""
 import http.server
 import json
@@ -57,9 +57,10 @@ def main():
     threading.Thread(target=reports.serve_forever, daemon=True).start()
     print(json.dumps({"ready": True}), flush=True)
     served.wait()
-    threading.Event().wait(1.5)
-    web.shutdown()
-    web.server_close()
+    if "stay" not in sys.argv:
+        threading.Event().wait(1.5)
+        web.shutdown()
+        web.server_close()
     threading.Event().wait()
 
 

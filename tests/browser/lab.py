@@ -12,8 +12,10 @@ import threading
 import urllib.parse
 
 from support import machine
+from support.gateway import Gateway, plain_server
 
 HERE = pathlib.Path(__file__).parent
+EVERYTHING = machine.MODULES / "@modelcontextprotocol" / "server-everything" / "dist" / "index.js"
 ZONE = "rebind.test"
 DNS, WEB = "203.0.113.53", "203.0.113.10"
 VICTIM = "203.0.113.77"
@@ -30,14 +32,16 @@ def ip(*words):
 
 
 class Lab:
-    def __init__(self):
+    """`strategy`: "mz" (the name has the attacker's address and 0.0.0.0 at once, and the attacker stops answering) or
+    "ft" (first the attacker's, then 127.0.0.1; browsers keep the first one for a minute)."""
+
+    def __init__(self, strategy="mz"):
+        self.strategy = strategy
         mark = secrets.token_hex(3)
         self.attacker, self.victim = f"cqa-{mark}", f"cqv-{mark}"
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cqb"))
-        self.name = f"mz-{mark}.{ZONE}"
+        self.name = f"{strategy}-{mark}.{ZONE}"
         self.started = []
-        self.reports = []
-        self.reported = threading.Event()
 
     def __enter__(self):
         with contextlib.ExitStack() as undo:
@@ -55,7 +59,7 @@ class Lab:
             resolver = pathlib.Path("/etc/netns") / self.victim
             resolver.mkdir(parents=True)
             (resolver / "resolv.conf").write_text(f"nameserver {DNS}\noptions timeout:1 attempts:2\n")
-            dns = self.run(self.attacker, [machine.PYTHON, HERE / "dns.py", DNS, ZONE, f"{self.name}={WEB},0.0.0.0"], stdout=subprocess.PIPE)
+            dns = self.run(self.attacker, [machine.PYTHON, HERE / "dns.py", DNS, ZONE, f"{self.name}={WEB}" + (",0.0.0.0" if self.strategy == "mz" else ">127.0.0.1")], stdout=subprocess.PIPE)
             assert dns.stdout.readline() == b"ready\n"
             undo.pop_all()
             return self
@@ -94,7 +98,8 @@ class Lab:
 
     def visit(self, browser=(NO_LOCAL_NETWORK_CHECKS,), seconds=40.0, **query):
         """The attacker's servers start, the victim's browser opens the page, the page reports."""
-        attacker = self.run(self.attacker, [machine.PYTHON, HERE / "attacker.py", WEB, PORT, SINK, HERE / "page.html"],
+        attacker = self.run(self.attacker, [machine.PYTHON, HERE / "attacker.py", WEB, PORT, SINK, HERE / "page.html",
+                                            *(["stay"] if self.strategy == "ft" else [])],
                             stdout=subprocess.PIPE, text=True)
         assert json.loads(attacker.stdout.readline())["ready"]
         query["sink"] = f"http://{WEB}:{SINK}/report"
@@ -115,3 +120,19 @@ class Lab:
                 process.wait()
         assert result, "the page reported nothing:\n" + (self.folder / "browser.log").read_text(errors="replace")[-3000:]
         return result
+
+
+@contextlib.contextmanager
+def protected(lab, **config):
+    """The gateway on the victim's machine before a server that holds a secret and counts its calls."""
+    secret, calls = secrets.token_hex(16), lab.folder / "calls"
+    with machine.inside(lab.victim):
+        one = Gateway(mcpServers={"plain": plain_server(env={"PLANTED_SECRET": secret, "CALLS_FILE": str(calls)})}, **config)
+        try:
+            one.start()
+            if one.config["listen"]["http"]:
+                with one.client() as client:
+                    machine.eventually(lambda: "plain__environment" in [tool["name"] for tool in client.tools()], 15)
+            yield one, secret, lambda: calls.read_text().count("\n") if calls.exists() else 0
+        finally:
+            one.stop()

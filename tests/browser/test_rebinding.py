@@ -1,39 +1,19 @@
 """A real DNS rebinding in a real browser (strategy "multiple answers with 0.0.0.0"): the attacker's name resolves to the
 attacker's address and to 0.0.0.0, and the attacker stops answering once the page is loaded. Shown first against an
 unprotected server, which loses a planted secret; then with the gateway in its place."""
-import contextlib
 import json
 import secrets
 
 import pytest
 
-from browser.lab import PORT, Lab
+from browser.lab import EVERYTHING, PORT, Lab, protected
 from support import machine
-from support.gateway import Gateway, plain_server
-
-EVERYTHING = machine.MODULES / "@modelcontextprotocol" / "server-everything" / "dist" / "index.js"
 
 
 @pytest.fixture
 def lab():
     with Lab() as one:
         yield one
-
-
-@contextlib.contextmanager
-def protected(lab, **config):
-    """The gateway on the victim's machine before a server that holds a secret and counts its calls."""
-    secret, calls = secrets.token_hex(16), lab.folder / "calls"
-    with machine.inside(lab.victim):
-        one = Gateway(mcpServers={"plain": plain_server(env={"PLANTED_SECRET": secret, "CALLS_FILE": str(calls)})}, **config)
-        try:
-            one.start()
-            if one.config["listen"]["http"]:
-                with one.client() as client:
-                    machine.eventually(lambda: "plain__environment" in [tool["name"] for tool in client.tools()], 15)
-            yield one, secret, lambda: calls.read_text().count("\n") if calls.exists() else 0
-        finally:
-            one.stop()
 
 
 def test_without_a_gateway_the_page_takes_the_server_over_and_steals_its_secret(lab):
