@@ -61,7 +61,8 @@ Status connect(const config::Client& client, const Options& options, int& exit_s
   const std::size_t others = other_servers(new_text, path);
   if (others > 0 && !options.import)
     print(std::to_string(others) + " other server" + (others == 1 ? " is" : "s are") +
-          " still started by the client itself: `clawql connect " + options.client + " --import` moves " +
+          " still started by the client itself: `clawql connect " + options.client +
+          (options.file.empty() ? "" : " --file " + options.file) + " --import` moves " +
           (others == 1 ? "it" : "them") + " behind the gateway\n");
   return {};
 }

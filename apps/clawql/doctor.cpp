@@ -29,7 +29,7 @@ void print_human(const Examination& examined, const json::Value& supervisor) {
   std::string out;
   for (const auto& line : examined.well) out += "ok: " + printable(line, 400) + "\n";
   out += layers_text(supervisor);
-  for (const auto& line : examined.unknown) out += "cannot tell: " + printable(line, 2000) + "\n";
+  for (const auto& line : examined.unknown) out += "cannot tell: " + printable(one_line(line), 2000) + "\n";
   if (!examined.findings.empty()) out += "findings:\n" + findings_text(examined.findings);
   if (examined.findings.empty() && examined.unknown.empty()) out += "all is as declared\n";
   print(out);

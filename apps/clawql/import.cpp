@@ -51,17 +51,20 @@ class Import {
     const auto present = std::ranges::find(existing_, name, &config::Server::name);
     if (present != existing_.end() && present->fingerprint == parsed->servers[0].fingerprint) {
       report.present.push_back(name);
-      report.taken.push_back(server.name);
+      if (parsed->notices.empty() || parsed->notices[0].id != "server.needs-unix") report.taken.push_back(server.name);
       return;
     }
     name = free_name(name);
-    for (const auto& notice : parsed->notices)
-      if (notice.id != "config.no-effect") report.notes.push_back(shown + ": " + notice.text);
+    bool starts = true;
+    for (const auto& notice : parsed->notices) {
+      report.notes.push_back(shown + ": " + notice.text);
+      starts = starts && notice.id != "server.needs-unix";
+    }
     parsed->servers[0].name = name;
     existing_.push_back(parsed->servers[0]);
     added_.push_back({name, server.entry});
     report.added.push_back(name == server.name ? name : shown + " as " + name);
-    report.taken.push_back(server.name);
+    if (starts) report.taken.push_back(server.name);
   }
 
   const std::vector<config::NewServer>& added() const { return added_; }

@@ -16,7 +16,7 @@ struct ImportReport {
   std::vector<std::string> present;  // there already, with the same meaning
   std::vector<std::string> refused;  // "name: why"
   std::vector<std::string> notes;    // "name: what was left out, what to look at"
-  std::vector<std::string> taken;    // names, as the client writes them, that the gateway now has
+  std::vector<std::string> taken;    // names, as the client writes them, that the gateway now has and can start
 };
 
 // Adds the servers of `client_text` (the content of `client_path`) to the configuration file. Each entry is checked as

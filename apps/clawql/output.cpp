@@ -30,6 +30,17 @@ std::string printable(std::string_view text, std::size_t limit) {
   return out;
 }
 
+std::string one_line(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c != '\n')
+      out += c;
+    else if (!out.ends_with(' '))
+      out += out.ends_with(':') || out.ends_with(';') ? " " : "; ";
+  }
+  return out;
+}
+
 std::string table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows)
@@ -70,8 +81,8 @@ std::string findings_text(const std::vector<Finding>& findings) {
   std::string out;
   for (const Finding& finding : findings) {
     out += "  " + printable(finding.severity, 16) + "  " + printable(finding.id, 64) + ": " +
-           printable(finding.text, 800) + "\n";
-    if (!finding.remedy.empty()) out += "      " + printable(finding.remedy, 800) + "\n";
+           printable(one_line(finding.text), 2000) + "\n";
+    if (!finding.remedy.empty()) out += "      " + printable(one_line(finding.remedy), 800) + "\n";
   }
   return out;
 }

@@ -14,6 +14,8 @@ void complain(std::string_view text);  // "clawql: TEXT" and a line end, to stde
 
 // Escaped for a terminal, at most `limit` bytes.
 std::string printable(std::string_view text, std::size_t limit = 400);
+// Several lines as one.
+std::string one_line(std::string_view text);
 // Columns of equal width, two blanks before and between.
 std::string table(const std::vector<std::vector<std::string>>& rows);
 

@@ -468,18 +468,86 @@ TEST(Connection, time_does_not_run_against_a_client_while_the_engine_takes_nothi
 
 // ---- room in the channel
 
+// An engine that does not read yet: its end of the channel is open, and the window fills.
+struct DeafEngine {
+  explicit DeafEngine(Bench& bench_) : bench(bench_) {
+    auto pair = ipc::make_channel_pair();
+    EXPECT_TRUE(pair.has_value());
+    bench.door->attach(0, std::move(pair->first));
+    end = std::move(pair->second);
+    bench.engine().die();
+    bench.settle();
+  }
+  void listen() {
+    bench.engines.front() = std::make_unique<FakeEngine>(bench.loop, std::move(end));
+    bench.settle();
+  }
+  Bench& bench;
+  os::Fd end;
+};
+
 TEST(Connection, waits_while_the_channel_has_no_room_and_goes_on_in_turn) {
   Bench bench;
+  DeafEngine deaf(bench);
   std::vector<FakeClient> clients;
-  const std::string body(60'000, ' ');
-  // Frames are only read by the engine when the loop turns; so fill the window within one turn.
-  for (int i = 0; i < 90; ++i) clients.push_back(bench.connect());
-  for (FakeClient& client : clients) client.send(post(body));
+  for (int i = 0; i < 100; ++i) {
+    clients.push_back(bench.connect());
+    const std::string request = post("[" + std::to_string(i) + std::string(60'000, ' ') + "]");
+    // Half of them in two reads, so that head and body wait in both ways.
+    clients.back().send(request.substr(0, i % 2 == 0 ? request.size() : 5'000));
+    bench.settle();
+    if (i % 2 != 0) clients.back().send(request.substr(5'000));
+    bench.settle();
+  }
+  deaf.listen();
+  ASSERT_EQ(bench.engine().seen.size(), 100U);
+  for (std::size_t i = 0; i < 100; ++i) {
+    EXPECT_TRUE(bench.engine().seen[i]->body.starts_with("[" + std::to_string(i) + " ")) << i;
+    EXPECT_TRUE(bench.engine().seen[i]->ended);
+    bench.engine().seen[i]->answer_json(std::to_string(i));
+  }
   bench.settle();
-  EXPECT_EQ(bench.engine().seen.size(), 90U);
-  for (auto& seen : bench.engine().seen) seen->answer_json("1");
+  for (std::size_t i = 0; i < 100; ++i) EXPECT_EQ(body_of(clients[i].read()), std::to_string(i));
+}
+
+TEST(Connection, that_waits_too_long_for_room_is_503_and_one_whose_engine_dies_meanwhile_too) {
+  Bench bench;
+  DeafEngine deaf(bench);
+  std::vector<FakeClient> clients;
+  for (int i = 0; i < 80; ++i) {
+    clients.push_back(bench.connect());
+    clients.back().send(post(std::string(60'000, ' ')));
+    bench.settle();
+  }
+  bench.pass(base::Milliseconds(11'000));
+  const std::string late = clients.back().read();
+  EXPECT_EQ(status_of(late), 503);
+  EXPECT_EQ(body_of(late), base::refusal_body(Reason::overloaded));
+  EXPECT_EQ(clients.front().read(), "");
+  FakeClient next = bench.connect();
+  next.send(post("{}"));
   bench.settle();
-  for (FakeClient& client : clients) EXPECT_EQ(status_of(client.read()), 200);
+  EXPECT_EQ(next.read(), "");
+  deaf.end.reset();
+  bench.settle();
+  EXPECT_EQ(body_of(next.read()), base::refusal_body(Reason::engine_unavailable));
+  EXPECT_EQ(body_of(clients.front().read()), base::refusal_body(Reason::engine_lost));
+}
+
+TEST(Connection, a_client_that_leaves_the_queue_for_room_is_forgotten) {
+  Bench bench;
+  DeafEngine deaf(bench);
+  std::vector<FakeClient> clients;
+  for (int i = 0; i < 80; ++i) {
+    clients.push_back(bench.connect());
+    clients.back().send(post(std::string(60'000, ' ')));
+    bench.settle();
+  }
+  clients.clear();
+  bench.pass(base::Milliseconds(11'000));
+  deaf.listen();
+  bench.settle();
+  EXPECT_LT(bench.engine().seen.size(), 80U);
 }
 
 // ---- slow readers

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -157,6 +158,10 @@ class Bench {
       : log_(::memfd_create("log", MFD_CLOEXEC)),
         logger(log_.get(), base::Logger::Format::json, "door", clock),
         loop(clock) {
+    rlimit files{};
+    ::getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
     auto allow = AllowList::make(hosts, origins, "/etc/clawql/clawql.yaml");
     EXPECT_TRUE(allow.has_value());
     door.emplace(loop, logger, std::make_shared<const Snapshot>(Snapshot{*allow, limits}), 1, shards);

@@ -131,20 +131,21 @@ std::expected<BodyDecoder::Step, base::Refusal> BodyDecoder::decode_data(std::st
 
 std::expected<BodyDecoder::Step, base::Refusal> BodyDecoder::decode_line(std::string_view input) {
   const std::size_t line_feed = input.find('\n');
-  const std::size_t size = line_feed == std::string_view::npos ? input.size() : line_feed + 1;
-  if (line_.size() + size > kChunkLine)
-    return std::unexpected(*refused(Reason::http_framing, "chunk or trailer line too long"));
-  std::string_view line = input.substr(0, size);
-  const bool in_pieces = !line_.empty() || line_feed == std::string_view::npos;
-  if (in_pieces) {
+  const bool ends = line_feed != std::string_view::npos;
+  const std::size_t size = ends ? line_feed + 1 : input.size();
+  const std::size_t room = kChunkLine - line_.size();
+  std::string_view line = input.substr(0, std::min(size, room));
+  if (!line_.empty() || !ends) {
     line_ += line;
     line = line_;
   }
-  // A bare CR cannot become right any more; without this it would wait for a line feed.
+  // A bare CR cannot become right any more; without this it would wait for a line feed. Looked for before the length,
+  // so that the answer does not depend on the pieces.
   const std::size_t after_return = line.find('\r') + 1;
   if (after_return != 0 && after_return < line.size() && line[after_return] != '\n')
     return std::unexpected(*refused(Reason::http_framing, "carriage return without line feed in a body"));
-  if (line_feed != std::string_view::npos) {
+  if (size > room) return std::unexpected(*refused(Reason::http_framing, "chunk or trailer line too long"));
+  if (ends) {
     if (auto verdict = take_line(line)) return std::unexpected(*std::move(verdict));
     line_.clear();
   }

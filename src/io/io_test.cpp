@@ -214,6 +214,43 @@ TEST(Loop, takes_tasks_from_other_threads_and_stops) {
   EXPECT_EQ(sum, 1000);
 }
 
+struct AtTurnEnd final : TurnEnd {
+  explicit AtTurnEnd(std::function<void()> task_) : task(std::move(task_)) {}
+  void on_turn_end() override { task(); }
+  std::function<void()> task;
+};
+
+TEST(TurnEnd, may_destroy_another_whose_turn_is_still_to_come) {
+  base::SystemClock clock;
+  Loop loop(clock);
+  int calls = 0;
+  auto second = std::make_unique<AtTurnEnd>([&] { ++calls; });
+  AtTurnEnd first([&] { second.reset(); });
+  AtTurnEnd third([&] { calls += 10; });
+  loop.at_turn_end(first);
+  loop.at_turn_end(*second);
+  loop.at_turn_end(third);
+  loop.poll();
+  EXPECT_EQ(calls, 10);
+}
+
+TEST(TurnEnd, may_ask_for_another_round_for_itself_and_others) {
+  base::SystemClock clock;
+  Loop loop(clock);
+  int firsts = 0;
+  int seconds = 0;
+  AtTurnEnd second([&] { ++seconds; });
+  AtTurnEnd first([&] {
+    if (++firsts < 3) loop.at_turn_end(first);
+    loop.at_turn_end(second);
+  });
+  loop.at_turn_end(first);
+  loop.at_turn_end(second);
+  loop.poll();
+  EXPECT_EQ(firsts, 3);
+  EXPECT_EQ(seconds, 2);
+}
+
 TEST(Acceptor, hands_over_every_connection) {
   base::SystemClock clock;
   Loop loop(clock);

@@ -9,7 +9,6 @@
 #include <boost/system/error_code.hpp>
 #include <csignal>
 
-#include "base/check.hpp"
 #include "io/deadline_wheel.hpp"
 
 namespace clawql::io {
@@ -98,6 +97,9 @@ struct Loop::Impl {
   void run_turn_end() {
     turn_end_posted = false;
     running.swap(waiting);
+    // Told of their new place: one of them may destroy another that has not had its turn.
+    for (TurnEnd* const what : running)
+      if (what != nullptr) what->list_ = &running;
     for (std::size_t i = 0; i < running.size(); ++i) {
       if (running[i] == nullptr) continue;
       running[i]->list_ = nullptr;
@@ -138,8 +140,7 @@ void Loop::at_turn_end(Task task) {
 }
 
 void Loop::at_turn_end(TurnEnd& what) {
-  if (what.list_ == &impl_->waiting) return;
-  CLAWQL_CHECK(what.list_ == nullptr);
+  if (what.list_ != nullptr) return;  // it waits, or its turn is still to come in the round that runs now
   what.list_ = &impl_->waiting;
   what.position_ = impl_->waiting.size();
   impl_->waiting.push_back(&what);

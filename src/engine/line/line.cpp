@@ -73,7 +73,8 @@ void Line::call_tool(const McpRequest& request, mcp::Asker& asker, bool may_wait
     const bool may_come = allowed.error() == Reason::tool_unknown && may_wait;
     if (may_come) core_.wake_servers();
     if (may_come && core_.worth_waiting()) return wait(request, asker);
-    return refuse(request, asker, allowed.error(), request.message().params().find("name").raw());
+    const json::Value name = request.message().params().find("name");
+    return refuse(request, asker, allowed.error(), name ? name.raw() : std::string_view{});
   }
   if (!core_.has_room_for_request(request.session())) return refuse(request, asker, Reason::too_many_requests);
 

@@ -46,13 +46,24 @@ void ServerProcess::Errors::on_end() {
 }
 
 void ServerProcess::written(std::size_t bytes) {
-  if (input_.closed) return;
   total_ += bytes;
   if (!stall_.is_set()) {
     left_before_ = total_ - pending();
     stall_.set(stall_limit_);
   }
-  input_.stream.flush_soon();
+  input_.stream->flush_soon();
+}
+
+void ServerProcess::write(std::string_view lines) {
+  if (input_.closed) return;
+  out().append(lines);
+  written(lines.size());
+}
+
+void ServerProcess::close_input() {
+  input_.closed = true;
+  input_.stream.reset();
+  stall_.clear();
 }
 
 void ServerProcess::look_at_stall() {

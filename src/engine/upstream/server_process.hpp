@@ -50,14 +50,14 @@ class ServerProcess final {
   ServerProcess& operator=(const ServerProcess&) = delete;
 
   std::uint64_t incarnation() const { return incarnation_; }
-  // Append whole lines with their newlines, then say how many bytes they were.
-  std::string& out() { return input_.stream.out(); }
+  // While input_open(): append whole lines with their newlines, then say how many bytes they were.
+  std::string& out() { return input_.stream->out(); }
   void written(std::size_t bytes);
-  void write(std::string_view lines) {
-    out().append(lines);
-    written(lines.size());
-  }
-  std::size_t pending() const { return input_.stream.pending(); }
+  // The same for text that is there already; does nothing once the input is closed.
+  void write(std::string_view lines);
+  std::size_t pending() const { return input_.closed ? 0 : input_.stream->pending(); }
+  // Its stdin ends now, whatever has not left yet: the polite beginning of its end.
+  void close_input();
   bool input_open() const { return !input_.closed; }
   // Neither stdout nor stderr will bring anything any more.
   bool silent() const { return output_.closed && errors_.closed; }
@@ -66,13 +66,14 @@ class ServerProcess final {
 
  private:
   struct Input final : io::Stream::Handler {
-    Input(ServerProcess& owner, io::Loop& loop, os::Fd fd) : process(owner), stream(loop, std::move(fd), *this) {}
+    Input(ServerProcess& owner, io::Loop& loop, os::Fd fd)
+        : process(owner), stream(std::make_unique<io::Stream>(loop, std::move(fd), *this)) {}
     void on_bytes(std::string_view) override {}
     void on_end() override {}
     void on_failed(Error) override;
     ServerProcess& process;
-    io::Stream stream;
-    bool closed = false;
+    std::unique_ptr<io::Stream> stream;  // null once we closed it
+    bool closed = false;                 // by either side
   };
   struct Output final : io::Stream::Handler {
     Output(ServerProcess& owner, io::Loop& loop, os::Fd fd) : process(owner), stream(loop, std::move(fd), *this) {}

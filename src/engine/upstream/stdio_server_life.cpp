@@ -12,6 +12,7 @@ constexpr std::string_view kOfferedVersion = "2025-11-25";
 constexpr std::array<std::string_view, 4> kKnownVersions{"2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"};
 constexpr std::string_view kVersionWithBatches = "2025-03-26";
 constexpr std::size_t kShownBytes = 128;  // of names and versions that a server tells about itself
+constexpr std::string_view kNotStarted = "could not be started";  // ipc::ServerExited::how
 constexpr base::Milliseconds kFirstRestartDelay{250};
 constexpr base::Milliseconds kLongestRestartDelay{30'000};
 constexpr base::Microseconds kHealthyAfter{60'000'000};
@@ -229,6 +230,9 @@ void StdioServer::on_input_closed() {
 
 void StdioServer::exited(const ipc::ServerExited& exit) {
   if (retired_ || exit.incarnation < newest_incarnation_) return;
+  // The process of an engine before this one: what we asked for comes after it.
+  const bool seen = process_ || exit.incarnation == newest_incarnation_;
+  if (!seen && exit.retry_ms > 0 && !exit.how.starts_with(kNotStarted)) return;
   newest_incarnation_ = exit.incarnation;
   exit_ = {exit.how, exit.retry_ms > 0 || restart_expected_};
   if (process_ && !process_->silent())
@@ -269,6 +273,7 @@ void StdioServer::restart_process(const std::string& why) {
   grace_.clear();
   own_deadline_.clear();
   own_requests_.clear();
+  if (process_) process_->close_input();
   if (delay.count() == 0)
     parts_.launcher.restart(settings_.name);
   else
@@ -315,6 +320,7 @@ void StdioServer::change(const ipc::ServerSettings& settings, const base::Limits
   reason_ = "its entry in the configuration changed";
   start_began_ = parts_.loop.now();
   restart_.clear();
+  if (process_) process_->close_input();
   parts_.launcher.restart(settings_.name);
   fail_calls(true, reason_);
   set_tools(std::make_shared<const ToolList>());  // the new entry may allow less

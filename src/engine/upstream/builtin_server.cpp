@@ -1,0 +1,117 @@
+#include "engine/upstream/builtin_server.hpp"
+
+#include <algorithm>
+
+#include "base/check.hpp"
+#include "engine/upstream/indented_json.hpp"
+#include "json/writer.hpp"
+
+namespace clawql::engine::upstream {
+namespace {
+
+constexpr std::size_t kAnswerBytes = 64U << 20;  // far above what the limits of the tools allow
+
+Tool make_tool(std::string_view json) {
+  const auto document = json::Document::parse(json, {});
+  CLAWQL_CHECK(document.has_value());
+  const json::Value name = document->root().find("name");
+  return {.name = *name.string(),
+          .json = std::string(json),
+          .name_offset = static_cast<std::size_t>(name.raw().data() - json.data()),
+          .name_length = name.raw().size()};
+}
+
+// The value that goes upstream in the place of `value`: as it came, or as edited.
+std::string_view edited(const OutgoingRequest& request, std::string_view value) {
+  for (const auto& [slice, replacement] : request.edits)
+    if (slice.data() == value.data() && slice.size() == value.size()) return replacement;
+  return value;
+}
+
+std::string response_text(const Result<std::string>& result) {
+  const std::string content =
+      result ? *result : IndentedJson().flag("ok", false).text("error", result.error().message).str();
+  std::string text = R"({"jsonrpc":"2.0","id":0,"result":{"content":[{"type":"text","text":)";
+  json::append_string(text, content);
+  text += result ? "}]}}" : R"(}],"isError":true}})";
+  return text;
+}
+
+}  // namespace
+
+BuiltinServer::BuiltinServer(const audit::Log& log, const base::Clock& clock, const base::Limits& limits)
+    : log_(log),
+      clock_(clock),
+      limits_(limits),
+      tools_(std::make_shared<const ToolList>(
+          ToolList{make_tool(AuditTool::tool_json()), make_tool(CacheTool::tool_json())})),
+      shared_{.limit = limits.cache_bytes * kSharedCacheFactor} {}
+
+BuiltinServer::~BuiltinServer() = default;
+
+void BuiltinServer::set_limits(const base::Limits& limits) {
+  limits_ = limits;
+  shared_.limit = limits.cache_bytes * kSharedCacheFactor;
+}
+
+Description BuiltinServer::describe() const {
+  return {.name = name_,
+          .kind = "built-in",
+          .state = State::ready,
+          .reason = {},
+          .last_stderr = {},
+          .server_name = "clawql",
+          .server_version = CLAWQL_VERSION,
+          .protocol_version = {},
+          .tools = tools_->size(),
+          .calls_in_flight = 0,
+          .calls = calls_,
+          .starts = 1,
+          .protocol_errors = 0,
+          .not_offered = {}};
+}
+
+BuiltinServer::Principal& BuiltinServer::principal(const std::string& name) {
+  if (!principals_.contains(name) && principals_.size() >= kPrincipals)
+    principals_.erase(
+        std::ranges::min_element(principals_, {}, [](const auto& entry) { return entry.second->last_use; }));
+  auto& place = principals_[name];
+  if (!place)
+    place.reset(new Principal{AuditTool(log_, clock_, name, limits_.audit_ring),
+                              CacheTool({.entries = limits_.cache_entries, .bytes = limits_.cache_bytes}, shared_)});
+  place->last_use = ++uses_;
+  return *place;
+}
+
+Result<std::string> BuiltinServer::run(json::Value params, std::string_view raw_name,
+                                       const std::string& principal_name) {
+  const bool is_audit = raw_name == R"("audit")";
+  CLAWQL_TRY(const auto arguments, ToolArguments::parse(params.find("arguments"),
+                                                        is_audit ? AuditTool::arguments() : CacheTool::arguments()));
+  Principal& data = principal(principal_name);
+  return is_audit ? data.audit.run(arguments) : data.cache.run(arguments);
+}
+
+std::optional<CallId> BuiltinServer::call(const OutgoingRequest& request, CallSink& sink) {
+  ++calls_;
+  const auto document =
+      json::Document::parse(request.text, {.bytes = limits_.request_body, .depth = limits_.json_depth});
+  if (!document || !document->root().find("method").equals("tools/call")) {
+    sink.on_failure({base::Reason::method_unknown, "the built-in server serves tools/call alone"});
+    return std::nullopt;
+  }
+  const json::Value params = document->root().find("params");
+  const json::Value name = params.find("name");
+  const std::string_view raw_name = name ? edited(request, name.raw()) : std::string_view();
+  if (raw_name != R"("audit")" && raw_name != R"("cache")") {
+    sink.on_failure({base::Reason::tool_unknown, "the built-in server has no such tool"});
+    return std::nullopt;
+  }
+  const std::string text = response_text(run(params, raw_name, request.principal));
+  const auto response = json::Document::parse(text, {.bytes = kAnswerBytes});
+  CLAWQL_CHECK(response.has_value());
+  sink.on_response(*response);
+  return std::nullopt;
+}
+
+}  // namespace clawql::engine::upstream

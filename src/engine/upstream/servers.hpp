@@ -1,0 +1,75 @@
+// All servers of one shard, in configuration order, the built-in one first: what the line routes to, what the
+// supervisor's reports are for, and what a reload changes. A server that stays in the configuration stays the same
+// object; only one whose entry changed is restarted.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/log.hpp"
+#include "engine/audit/audit.hpp"
+#include "engine/upstream/builtin_server.hpp"
+#include "engine/upstream/launcher.hpp"
+#include "engine/upstream/stdio_server.hpp"
+#include "ipc/settings.hpp"
+
+namespace clawql::engine::upstream {
+
+// Which shard owns a server: the same in every shard of one configuration.
+std::uint32_t shard_of(std::string_view server, std::uint32_t shards);
+
+class Servers {
+ public:
+  struct Parts {  // all borrowed, for the life of this
+    io::Loop& loop;
+    Launcher& launcher;
+    Server::Observer& observer;
+    base::Logger& log;
+    telemetry::Registry& metrics;
+    audit::Log* audit = nullptr;  // of shard 0; the others have no built-in server and write no events
+  };
+  struct Slot {
+    Server* server;
+    std::uint64_t call_seconds;  // 0: limits.call_seconds
+  };
+
+  Servers(Parts parts, std::uint32_t shard);
+  ~Servers();
+  Servers(const Servers&) = delete;
+  Servers& operator=(const Servers&) = delete;
+
+  // At start and at each reload. Servers that are gone fail their calls, are stopped, and stay valid until the loop's
+  // next turn, so that the line can let go of them.
+  void apply(const ipc::EngineSettings& settings);
+  // Starts what is to run before anybody calls it; after the lock-down, and again after each reload.
+  void start_eager();
+  // In configuration order, the built-in one first.
+  std::vector<Slot> slots() const;
+  // Null when it is not (or no longer) here.
+  Server* find(std::string_view name) const;
+
+  // From the supervisor; pipes of a server that is not here are closed.
+  void started(std::string_view name, Pipes pipes);
+  void exited(const ipc::ServerExited& exit);
+
+  std::vector<Description> describe() const;
+
+ private:
+  struct Entry {
+    ipc::ServerSettings settings;
+    std::unique_ptr<StdioServer> server;
+  };
+  Entry* entry(std::string_view name);
+  void retire(std::unique_ptr<StdioServer> server);
+  void note(std::string_view server, std::string_view subtype, std::string_view detail, audit::Outcome outcome);
+
+  Parts parts_;
+  const std::uint32_t shard_;
+  std::unique_ptr<BuiltinServer> builtin_;
+  std::vector<Entry> entries_;
+};
+
+}  // namespace clawql::engine::upstream
