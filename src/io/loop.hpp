@@ -1,7 +1,7 @@
 // One loop a thread: it waits for descriptors and deadlines and calls back. Everything that a loop calls runs on its
-// thread, one call at a time, so what belongs to a loop needs no lock. Other threads reach it by post() alone. Asio
-// (epoll) works underneath; its headers stay in loop.cpp. No exceptions, no coroutines: a callback may destroy the
-// object that called it, and itself.
+// thread, one call at a time, so what belongs to a loop needs no lock. Other threads reach it by post() alone. epoll
+// works underneath, level-triggered (why not Asio: ARCHITECTURE.md). A callback may destroy the object that called it,
+// and itself.
 #pragma once
 
 #include <chrono>

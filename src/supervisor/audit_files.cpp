@@ -21,6 +21,10 @@ Result<os::Fd> AuditFiles::open() const {
   }
   os::Fd file(
       ::open(settings_.path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640));
+  if (!file && errno == EACCES) {
+    return fail(fmt::format("the audit file {} is closed to uid {}: `chown -R {} {}`", settings_.path, ::geteuid(),
+                            ::geteuid(), os::parent_of(settings_.path)));
+  }
   if (!file) return fail_system("open the audit file " + settings_.path);
   struct stat facts{};
   if (::fstat(file.get(), &facts) < 0) return fail_system("look at " + settings_.path);

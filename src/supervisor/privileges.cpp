@@ -65,10 +65,12 @@ Result<Privileges> plan_privileges(const config::Config& config) {
     plan.can_switch = true;
     return plan;
   }
-  plan.owner = user.identity;
-  plan.becomes_user = std::ranges::none_of(config.servers, has_own_user);
-  plan.can_switch = !plan.becomes_user;
-  if (!plan.becomes_user) plan.children = user.identity;
+  if (std::ranges::none_of(config.servers, has_own_user)) {
+    plan.owner = user.identity;
+  } else {
+    plan.can_switch = true;
+    plan.children = user.identity;
+  }
   return plan;
 }
 
@@ -80,13 +82,24 @@ Status check_reload_privileges(const Privileges& privileges, const config::Confi
   return refuse_foreign_users(after);
 }
 
-Status apply_privileges(const Privileges& privileges) {
-  if (privileges.becomes_user) CLAWQL_CHECKED(os::become_user(*privileges.owner));
-  const std::uint64_t keep = privileges.becomes_user || ::geteuid() != 0 ? 0
-                             : privileges.children                       ? kSwitchUsers
-                                                                         : kAsRoot;
+namespace {
+
+Status limit(std::uint64_t keep) {
   const os::CapabilityOutcome outcome = os::limit_capabilities(keep);
   if (outcome.error != 0) return fail_system(outcome.failed, outcome.error);
+  return {};
+}
+
+}  // namespace
+
+Status apply_privileges(const Privileges& privileges) {
+  if (privileges.owner) {
+    // First while the bounding set can still be lowered, then what the change of user needed.
+    CLAWQL_CHECKED(limit(kSwitchUsers));
+    CLAWQL_CHECKED(os::become_user(*privileges.owner));
+  }
+  const std::uint64_t as_root = privileges.children ? kSwitchUsers : kAsRoot;
+  CLAWQL_CHECKED(limit(::geteuid() == 0 ? as_root : 0));
   return os::forbid_tracing();
 }
 

@@ -11,10 +11,9 @@
 namespace clawql::supervisor {
 
 struct Privileges {
-  std::optional<os::Identity> owner;     // `user:` of a root start: whom folders and files shall belong to
+  std::optional<os::Identity> owner;     // whom the supervisor itself becomes, and its new folders and files belong to
   std::optional<os::Identity> children;  // of door, engine and servers without `user:`; absent: as the supervisor
   bool can_switch = false;               // a reload may bring servers with a `user:` of their own
-  bool becomes_user = false;             // the supervisor itself becomes `owner`
 };
 
 // Decides, or says why the configuration asks for what this process cannot do.

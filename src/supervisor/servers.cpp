@@ -234,11 +234,13 @@ void Servers::ended(Entry& one, const std::string& how) {
   } else if (again) {
     wait = base::Milliseconds{1};
   }
+  // An end that was asked for is no warning.
+  const auto level = one.stopping ? base::Level::info : base::Level::warning;
   one.stopping = false;
   if (again) one.retry.set(wait);
   const auto retry_ms = static_cast<std::uint64_t>(wait.count());
-  wiring_.log.warning("server.exited",
-                      {{"server", one.name}, {"how", how}, {"incarnation", one.incarnation}, {"retry_ms", retry_ms}});
+  wiring_.log.log(level, "server.exited",
+                  {{"server", one.name}, {"how", how}, {"incarnation", one.incarnation}, {"retry_ms", retry_ms}});
   observer_.on_server_exited({one.name, one.incarnation, how, retry_ms});
 }
 

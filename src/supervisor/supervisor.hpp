@@ -30,9 +30,9 @@ struct Options {
   config::Environment environment;               // the supervisor's own, for servers
   // Done once everything that needs privilege is open; apply_privileges but in tests.
   std::function<Status(const Privileges&)> give_up_privileges = apply_privileges;
-  std::string libexec;                           // folder of clawql-door, clawql-engine, clawql-run
-  int log_output = 2;                            // where the children's logs go; borrowed
-  base::Microseconds started{0};                 // monotonic; the time to listening is counted from here
+  std::string libexec;            // folder of clawql-door, clawql-engine, clawql-run
+  int log_output = 2;             // where the children's logs go; borrowed
+  base::Microseconds started{0};  // monotonic; the time to listening is counted from here
 };
 
 inline constexpr int kExitClean = 0;

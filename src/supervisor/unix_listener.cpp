@@ -123,6 +123,9 @@ Result<UnixListener> open_unix_listener(const Declared& declared, const std::opt
   CLAWQL_CHECKED(check_folder(declared, owner, warnings));
   UnixListener listener;
   CLAWQL_TRY(listener.lock, take_lock(declared));
+  if (owner && ::fchown(listener.lock.file.get(), owner->uid, owner->gid) < 0) {
+    return fail_system("chown " + declared.path + ".lock");
+  }
   CLAWQL_CHECKED(clear_the_way(declared, listener.lock.left_by_dead ? patience : base::Milliseconds{0}));
   CLAWQL_TRY(listener.socket, os::bind_unix(declared.address));
   CLAWQL_CHECKED(set_mode_and_group(declared, warnings));
