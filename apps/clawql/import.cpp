@@ -44,7 +44,7 @@ class Import {
   void take(const config::ClientServer& server, ImportReport& report) {
     const std::string shown = printable(server.name, 64);
     if (server.is_clawql) return;
-    for (const auto& note : server.notes) report.notes.push_back(shown + ": " + note);
+    for (const auto& note : server.notes) report.notes.push_back(std::string(shown).append(": ").append(note));
     if (!server.refused.empty()) return report.refused.push_back(shown + ": " + server.refused);
     std::string name = config::lawful_server_name(server.name);
     auto parsed = alone(name, server.entry);
