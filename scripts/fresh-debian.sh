@@ -15,7 +15,7 @@ if [ "${IN_FRESH_DEBIAN:-}" != 1 ]; then
 fi
 
 root=$(mktemp -d /var/tmp/fresh-debian.XXXXXX)
-trap 'umount -R "$root" 2>/dev/null; rm -rf --one-file-system "$root"' EXIT
+trap 'umount -R -l "$root" 2>/dev/null || true; rm -rf --one-file-system "$root"' EXIT
 mirror=$(sed -n -E 's/^(URIs: *|deb (\[[^]]*\] )?)([a-z+]+:[^ ]+).*/\3/p' /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
   grep -v security | grep -m1 debian || true)
 [ -n "$mirror" ] || fail "no Debian mirror in /etc/apt"
@@ -29,7 +29,9 @@ say "a fresh Debian 12 in $((SECONDS - started)) s"
 printf 'deb %s bookworm main\ndeb %s bookworm-updates main\ndeb %s bookworm-security main\n' "$mirror" "$mirror" "${mirror%/}-security" >"$root/etc/apt/sources.list"
 grep -lE '^ *Acquire' /etc/apt/apt.conf.d/* 2>/dev/null | xargs -r cp -Lt "$root/etc/apt/apt.conf.d/"
 cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
-mkdir -p "$root/etc/ssl" && cp -aL /etc/ssl/certs "$root/etc/ssl/"
+# The authorities this machine trusts, kept where installing ca-certificates does not sweep them away.
+mkdir -p "$root/etc/ssl" "$root/usr/local/share/ca-certificates" && cp -aL /etc/ssl/certs "$root/etc/ssl/"
+cp -aL /usr/local/share/ca-certificates/. "$root/usr/local/share/ca-certificates/"
 mount --bind "$root" "$root" # so that its root is a mount point, as `ip netns` wants
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"

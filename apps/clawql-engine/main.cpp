@@ -97,6 +97,7 @@ class Program final : private ipc::ControlSocket::Handler,
       logger_.warning("engine.shards", {{"wanted", settings.shards}, {"detail", "one shard serves for now"}});
     audit_ = std::make_unique<engine::audit::Log>(settings.audit, clock_, settings.limits.audit_ring,
                                                   [this] { control_.send(ipc::Control::next_audit_file); });
+    if (!settings.audit.strict) audit_->gather_on(loop_);
     CLAWQL_TRY(shard_, engine::line::Shard::make({loop_, logger_, *audit_, registry_, *this}, 0, settings.limits));
     const engine::upstream::Servers::Parts parts{loop_, *this, *shard_, logger_, registry_, audit_.get()};
     servers_ = std::make_unique<engine::upstream::Servers>(parts, 0);

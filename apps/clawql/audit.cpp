@@ -72,8 +72,8 @@ int follow(const std::string& path, bool as_json, off_t offset, ino_t inode) {
 
 int tail(const std::string& config_file, std::string path, std::size_t count, bool following, bool as_json) {
   const auto setup = set_up(config_file);
-  if (!setup || (path.empty() && !setup->config_error.empty())) {
-    complain(setup ? setup->config_error : setup.error().message);
+  if (!setup) {
+    complain(setup.error().message);
     return kCouldNotTell;
   }
   if (path.empty()) path = setup->config.audit.path;

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "audit_file.hpp"
+#include "config/expand.hpp"
 #include "config/names.hpp"
 #include "mcp_client.hpp"
 #include "os/users.hpp"
@@ -22,6 +23,23 @@ std::string severity_of(const std::string& notice) {
   return notice == "server.can-reach-admin" ? "high" : "medium";
 }
 
+// Unless it is known: the gateway and the command line read the same file.
+void add_new(Examination& examined, Finding finding) {
+  const auto same = [&](const Finding& known) { return known.id == finding.id && known.text == finding.text; };
+  if (std::ranges::none_of(examined.findings, same)) examined.findings.push_back(std::move(finding));
+}
+
+// The operator's shell need not hold the keys that the gateway was started with.
+bool only_lacks_environment(std::string_view problems) {
+  if (problems.empty()) return false;
+  while (!problems.empty()) {
+    const auto end = problems.find('\n');
+    if (problems.substr(0, end).find(config::kNotInEnvironment) == std::string_view::npos) return false;
+    problems.remove_prefix(end == std::string_view::npos ? problems.size() : end + 1);
+  }
+  return true;
+}
+
 bool in_session_groups(gid_t group) {
   std::vector<gid_t> groups(static_cast<std::size_t>(std::max(0, getgroups(0, nullptr))));
   const int count = getgroups(static_cast<int>(groups.size()), groups.data());
@@ -30,13 +48,17 @@ bool in_session_groups(gid_t group) {
 }
 
 void check_processes(const json::Value& supervisor, Examination& examined) {
+  // The gateway reports missing layers itself; an older one does not.
+  const bool reported =
+      std::ranges::find(examined.findings, "sandbox.layer-missing", &Finding::id) != examined.findings.end();
   for (const json::Value process : supervisor.find("processes").elements()) {
     const std::string name = text_at(process, "name");
     bool whole = true;
     for (const json::Value layer : process.find("layers").elements()) {
       if (layer.find("in_force").boolean().value_or(false)) continue;
       whole = false;
-      examined.findings.push_back({"lockdown.layer-missing", "medium",
+      if (reported) continue;
+      examined.findings.push_back({"sandbox.layer-missing", "medium",
                                    name + " runs without " + text_at(layer, "name") + ": " + text_at(layer, "detail"),
                                    "a newer kernel (5.13 or later, with Landlock and seccomp) has it"});
     }
@@ -62,6 +84,12 @@ void check_servers(const json::Value& engine, Examination& examined) {
 
 void check_configuration(const Setup& setup, const std::string& requested, Examination& examined) {
   const std::string file = requested.empty() ? setup.places.config_file : requested;
+  if (only_lacks_environment(setup.config_error)) {
+    examined.findings.push_back({"config.environment", "info",
+                                 "names that the file refers to are not set in this shell: " + setup.config_error,
+                                 "clawql-api needs them at its start; here they mean nothing"});
+    return;
+  }
   if (!setup.config_error.empty()) {
     examined.findings.push_back({"config.invalid", "high", setup.config_error, "clawql config check " + file});
     return;
@@ -123,10 +151,17 @@ void check_status(const json::Value& status, Examination& examined) {
   const json::Value supervisor = status.find("supervisor");
   const json::Value engine = status.find("engine");
   for (const json::Value finding : supervisor.find("findings").elements())
-    examined.findings.push_back(
-        {text_at(finding, "id"), text_at(finding, "severity"), text_at(finding, "text"), text_at(finding, "remedy")});
-  for (const json::Value warning : supervisor.find("warnings").elements())
-    examined.findings.push_back({"gateway.warning", "low", warning.string().value_or(""), ""});
+    add_new(examined, {.id = text_at(finding, "id"),
+                       .severity = text_at(finding, "severity"),
+                       .text = text_at(finding, "text"),
+                       .remedy = text_at(finding, "remedy")});
+  for (const json::Value warning : supervisor.find("warnings").elements()) {
+    // A notice of the file is among the warnings too; the findings have it with its id.
+    const std::string text = warning.string().value_or("");
+    const auto known = [&](const Finding& finding) { return finding.text == text; };
+    if (std::ranges::none_of(examined.findings, known))
+      examined.findings.push_back({"gateway.warning", "low", text, ""});
+  }
   check_processes(supervisor, examined);
   check_servers(engine, examined);
   for (const json::Value item : engine.find("hidden").elements())

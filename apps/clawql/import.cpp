@@ -28,7 +28,8 @@ std::string without_places(std::string_view message, std::string_view path) {
       const auto text = line.find(": ");
       if (text != std::string_view::npos) line.remove_prefix(text + 2);
     }
-    out += (out.empty() ? "" : "; ") + std::string(line);
+    if (!out.empty()) out += "; ";
+    out += line;
   }
   return out;
 }

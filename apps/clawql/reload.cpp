@@ -22,10 +22,10 @@ std::string message_of(const std::string& body) {
   return body;
 }
 
-bool said_no(const std::string& body) {
+std::string generation_of(const std::string& body) {
   const auto document = json::Document::parse(body, {.bytes = 16U << 20, .depth = 64});
-  if (!document) return false;
-  return !document->root().find("ok").boolean().value_or(true);
+  const auto generation = document ? document->root().find("generation").uint64() : std::nullopt;
+  return generation ? ": generation " + std::to_string(*generation) : "";
 }
 
 int run(const std::string& config_file, const std::string& socket, bool as_json) {
@@ -39,17 +39,18 @@ int run(const std::string& config_file, const std::string& socket, bool as_json)
     complain(answer.error().message);
     return kCouldNotTell;
   }
-  const bool done = answer->status >= 200 && answer->status < 300 && !said_no(answer->body);
+  const bool done = answer->status >= 200 && answer->status < 300;
   if (as_json) {
     print(answer->body + "\n");
+  } else if (done) {
+    print("reloaded" + generation_of(answer->body) + "\n");
   } else {
-    print(done ? "reloaded\n" : "not reloaded: nothing changed\n");
-    std::string_view message;
+    print("not reloaded, nothing changed:\n");
     const std::string text = message_of(answer->body);
-    for (message = text; !message.empty();) {
-      const auto end = message.find('\n');
-      if (const auto line = message.substr(0, end); !line.empty()) print("  " + printable(line, 2000) + "\n");
-      message.remove_prefix(end == std::string_view::npos ? message.size() : end + 1);
+    for (std::string_view rest = text; !rest.empty();) {
+      const auto end = rest.find('\n');
+      print("  " + printable(rest.substr(0, end), 2000) + "\n");
+      rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
     }
   }
   return done ? kAsDeclared : kFindings;

@@ -6,6 +6,7 @@
 #include <array>
 #include <string_view>
 
+#include "files.hpp"
 #include "os/files.hpp"
 
 extern char** environ;  // POSIX
@@ -49,6 +50,12 @@ Result<Setup> set_up(const std::string& config_file) {
   } else {
     setup.config = config::defaults(places);
     setup.config_error = std::move(loaded).error().message;
+    const auto text = read_file(config_file.empty() ? places.config_file : config_file);
+    if (!text) return setup;
+    config::FoundPlaces found = config::places_in(*text, places);
+    setup.config.unix_listener = std::move(found.unix_listener);
+    setup.config.admin = std::move(found.admin);
+    setup.config.audit.path = std::move(found.audit_file);
   }
   return setup;
 }
@@ -69,7 +76,7 @@ Result<std::string> own_program(const std::string& name) {
   std::array<char, 4096> buffer{};
   const ssize_t size = readlink("/proc/self/exe", buffer.data(), buffer.size());
   if (size <= 0) return fail_system("/proc/self/exe");
-  const std::string self(buffer.data(), static_cast<std::size_t>(size));
+  std::string self(buffer.data(), static_cast<std::size_t>(size));
   if (name == "bin/clawql") return self;
   return os::parent_of(os::parent_of(self)) + "/" + name;
 }

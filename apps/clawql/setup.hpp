@@ -12,8 +12,8 @@ namespace clawql::cli {
 
 struct Setup {
   config::Places places;
-  config::Config config;     // the built-in defaults where it could not be read
-  std::string config_error;  // why it could not; empty: it could
+  config::Config config;     // where it is not lawful: the built-in defaults, with the file's sockets and audit log
+  std::string config_error;  // why it is not lawful; empty: it is
 };
 
 // This process's environment, for ${env:NAME}.

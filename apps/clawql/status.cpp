@@ -44,24 +44,37 @@ std::string processes_text(const Value& supervisor) {
   return rows.empty() ? "" : "programs:\n" + table(rows);
 }
 
-std::string servers_text(const Value& engine) {
+// What else there is to say of a server, below its line.
+std::string server_details(const Value& server) {
   std::string out;
+  const bool well = text_at(server, "state") == "ready";
+  const std::string reason = text_at(server, "reason");
+  if (!reason.empty()) out += "      " + printable(reason) + "\n";
+  if (!well)
+    for (const Value line : server.find("last_stderr").elements())
+      out += "      | " + printable(line.string().value_or("")) + "\n";
+  std::string not_offered;
+  for (const Value feature : server.find("not_offered").elements())
+    not_offered += (not_offered.empty() ? "" : ", ") + printable(feature.string().value_or(""));
+  if (well && !not_offered.empty()) out += "      not offered to it: " + not_offered + "\n";
+  return out;
+}
+
+std::string servers_text(const Value& engine) {
+  std::vector<std::vector<std::string>> rows;
+  for (const Value server : engine.find("servers").elements())
+    rows.push_back({printable(text_at(server, "name")), printable(text_at(server, "state")),
+                    number_at(server, "tools") + " tools", number_at(server, "calls") + " calls",
+                    number_at(server, "calls_in_flight") + " in flight"});
+  const std::string lines = table(rows);
+  std::string out = rows.empty() ? "" : "servers:\n";
+  std::size_t at = 0;
   for (const Value server : engine.find("servers").elements()) {
-    out += table({{printable(text_at(server, "name")), printable(text_at(server, "state")),
-                   number_at(server, "tools") + " tools", number_at(server, "calls") + " calls",
-                   number_at(server, "calls_in_flight") + " in flight"}});
-    const std::string reason = text_at(server, "reason");
-    const bool well = text_at(server, "state") == "ready";
-    if (!reason.empty()) out += "      " + printable(reason) + "\n";
-    if (!well)
-      for (const Value line : server.find("last_stderr").elements())
-        out += "      | " + printable(line.string().value_or("")) + "\n";
-    std::string not_offered;
-    for (const Value feature : server.find("not_offered").elements())
-      not_offered += (not_offered.empty() ? "" : ", ") + printable(feature.string().value_or(""));
-    if (!not_offered.empty()) out += "      not offered to it: " + not_offered + "\n";
+    const auto end = lines.find('\n', at);
+    out += lines.substr(at, end + 1 - at) + server_details(server);
+    at = end + 1;
   }
-  return out.empty() ? "" : "servers:\n" + out;
+  return out;
 }
 
 std::string rest_text(const Value& supervisor, const Value& engine) {
@@ -77,7 +90,8 @@ std::string rest_text(const Value& supervisor, const Value& engine) {
   for (const Value warning : supervisor.find("warnings").elements())
     out += "warning: " + printable(warning.string().value_or(""), 800) + "\n";
   const std::size_t findings = supervisor.find("findings").size();
-  if (findings > 0) out += std::to_string(findings) + " findings: `clawql doctor` explains them\n";
+  if (findings > 0)
+    out += std::to_string(findings) + (findings == 1 ? " finding" : " findings") + ": see `clawql doctor`\n";
   return out;
 }
 

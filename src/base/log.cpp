@@ -46,7 +46,9 @@ bool is_disturbing(std::string_view sequence) {
 }
 
 // Printable ASCII that JSON takes as it is.
-bool is_plain(char c) { return c >= ' ' && c < '\x7F' && c != '"' && c != '\\'; }
+bool is_plain(char c) {
+  return c >= ' ' && c < '\x7F' && c != '"' && c != '\\';
+}
 
 void append_escaped(std::string& out, std::string_view text, std::size_t& i) {
   const char c = text[i];

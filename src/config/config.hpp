@@ -114,6 +114,15 @@ Result<Config> load(const std::string& path, const Places& places, const Environ
 // the built-in defaults.
 Result<Config> load_effective(const std::string& requested, const Places& places, const Environment& environment);
 
+// Where a running gateway can be found by a file that it would refuse by now (that is when `clawql reload` is needed
+// most). For the command line alone: nothing is started by it.
+struct FoundPlaces {
+  UnixListener unix_listener;
+  AdminListener admin;
+  std::string audit_file;
+};
+FoundPlaces places_in(std::string_view text, const Places& places);
+
 // JSON Schema 2020-12 of the file, and docs/config.md; both from the one table of keys.
 std::string json_schema();
 std::string markdown_reference();

@@ -140,6 +140,17 @@ TEST(Config, what_it_shows_it_also_reads_and_secrets_are_not_in_it) {
   EXPECT_EQ(show(parsed(shown)), shown);
 }
 
+TEST(FoundPlaces, are_those_of_a_file_that_would_be_refused) {
+  const FoundPlaces found = places_in(
+      "listen: { unix: { path: /x/g.sock }, http: { port: 0 } }\naudit: { path: /a }\nadmin: { path: /x/a.sock }\n"
+      "bogus: 1\nmcpServers: { a: { command: x, args: [\"${NOPE}\"], envFile: e } }\n",
+      kPlaces);
+  EXPECT_EQ(found.unix_listener.path, "/x/g.sock");
+  EXPECT_EQ(found.admin.path, "/x/a.sock");
+  EXPECT_EQ(found.audit_file, "/a");
+  EXPECT_EQ(places_in("a: [", kPlaces).unix_listener.path, "/run/clawql/gateway.sock");
+}
+
 std::vector<std::string> notices_of(std::string_view text) {
   std::vector<std::string> ids;
   for (const Notice& notice : parsed(text).notices) ids.push_back(notice.where + " " + notice.id);

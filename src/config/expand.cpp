@@ -23,7 +23,7 @@ Result<std::string> value_of(std::string_view reference, const Environment& envi
   const auto found = environment.find(std::string(name));
   if (found != environment.end()) return found->second;
   if (has_fallback) return std::string(fallback);
-  return fail("the environment of clawql-api has no " + quote(name) + ": set it before the start");
+  return fail(std::string(kNotInEnvironment) + quote(name) + ": set it before the start");
 }
 
 // The quoted or plain value of a line; `line` is what follows `=`.

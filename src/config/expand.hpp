@@ -10,6 +10,8 @@
 
 namespace clawql::config {
 
+// How the error of a name that is not set begins: the shell of the operator need not have what the gateway has.
+inline constexpr std::string_view kNotInEnvironment = "the environment of clawql-api has no ";
 // An error names the reference, never a value.
 Result<std::string> expand(std::string_view text, const Environment& environment);
 // True when the text holds a reference, so that its value is not written in the file.

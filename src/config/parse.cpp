@@ -172,22 +172,39 @@ Config defaults(const Places& places) {
   return config;
 }
 
-Result<Config> parse_with(std::string_view text, std::string_view path, const Places& places,
-                          const Environment& environment, const ReadFile& read_file) {
+namespace {
+
+// Whatever can be read, with everything that is wrong in `problems`.
+Config read_all(std::string_view text, std::string_view path, const Places& places, const Environment& environment,
+                const ReadFile& read_file, Problems& problems) {
   Config config = defaults(places);
   config.path = path;
-  Problems problems(path);
   const auto root = yaml::parse(text, problems);
-  if (root && !root->is_null()) {
-    check_against_table(*root, problems, config.notices);
-    const auto slash = path.rfind('/');
-    const Reading reading{problems, config.notices, environment, read_file,
-                          slash == std::string_view::npos ? "." : std::string(path.substr(0, slash))};
-    read_root(*root, config, reading);
-    if (!problems.any()) add_findings(*root, config, reading);
-  }
+  if (!root || root->is_null()) return config;
+  check_against_table(*root, problems, config.notices);
+  const auto slash = path.rfind('/');
+  const Reading reading{problems, config.notices, environment, read_file,
+                        slash == std::string_view::npos ? "." : std::string(path.substr(0, slash))};
+  read_root(*root, config, reading);
+  if (!problems.any()) add_findings(*root, config, reading);
+  return config;
+}
+
+}  // namespace
+
+Result<Config> parse_with(std::string_view text, std::string_view path, const Places& places,
+                          const Environment& environment, const ReadFile& read_file) {
+  Problems problems(path);
+  Config config = read_all(text, path, places, environment, read_file, problems);
   if (problems.any()) return fail(problems.text());
   return config;
+}
+
+FoundPlaces places_in(std::string_view text, const Places& places) {
+  Problems ignored("");
+  const ReadFile no_files = [](const std::string& path) -> Result<std::string> { return fail(path); };
+  const Config config = read_all(text, "", places, {}, no_files, ignored);
+  return {config.unix_listener, config.admin, config.audit.path};
 }
 
 }  // namespace clawql::config

@@ -53,6 +53,19 @@ TEST(Admission, whose_wait_began_again_goes_to_the_end) {
   EXPECT_EQ(guests[1]->evicted, Reason::too_many_connections);
 }
 
+TEST(Admission, a_peer_at_its_limit_costs_other_peers_nothing) {
+  Admission admission(small_limits(), 1);
+  FakeGuest other(admission);
+  EXPECT_TRUE(admission.enter(other, uid(2)));  // waits longer than all that follow
+  std::vector<std::unique_ptr<FakeGuest>> guests;
+  for (int i = 0; i < 20; ++i) {
+    guests.push_back(std::make_unique<FakeGuest>(admission));
+    EXPECT_TRUE(admission.enter(*guests.back(), uid(1)));
+  }
+  EXPECT_EQ(other.evicted, std::nullopt);
+  EXPECT_EQ(admission.connections(), 5U);
+}
+
 TEST(Admission, overall_the_longest_waiting_of_any_peer_makes_room) {
   Admission admission(small_limits(), 1);
   std::vector<std::unique_ptr<FakeGuest>> guests;

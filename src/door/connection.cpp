@@ -62,8 +62,8 @@ void Connection::take_waiting_input() {
 // Reads on unless enough waits already.
 void Connection::watch_input() {
   if (client_.closed() || phase_ == Phase::over) return;
-  const bool full = phase_ == Phase::head ? false : in_.size() >= kWaitingInput || body_.size() >= ipc::kStreamCredit;
-  const bool wanted = phase_ != Phase::waiting && !full;
+  const bool full = phase_ != Phase::head && (in_.size() >= kWaitingInput || body_.size() >= ipc::kStreamCredit);
+  const bool wanted = phase_ != Phase::waiting && !full && !is_stuffed();
   if (wanted && client_.stream().paused()) client_.stream().resume();
   if (!wanted) client_.stream().pause();
 }
@@ -72,6 +72,7 @@ std::size_t Connection::take(std::string_view input) {
   std::size_t used = 0;
   while (!client_.closed()) {
     if (phase_ == Phase::over || drops_input_) return input.size();
+    if (is_stuffed()) break;
     const std::string_view rest = input.substr(used);
     std::size_t step = 0;
     switch (phase_) {

@@ -71,6 +71,8 @@ class Connection final : public Protocol, private ipc::DoorStreamHandler, privat
   void begin_next();
   void reset_request();
   bool must_close() const;
+  // The client does not take its answers: no further request of it is looked at until it does.
+  bool is_stuffed() const { return phase_ == Phase::head && client_.stream().pending() >= ipc::kStreamCredit; }
   AnswerContext context(bool close) const { return {listed_origin_, close, is_head_method_}; }
 
   Client& client_;

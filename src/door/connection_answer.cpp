@@ -11,7 +11,7 @@ using std::chrono::seconds;
 
 // An event stream whose client has half-closed has nothing pending: it is given this long for what is on its way.
 constexpr base::Milliseconds kHalfClosedStream{5000};
-constexpr base::Milliseconds kRateCheck{1000};
+constexpr base::Milliseconds kPaceWindow{5000};  // over which the pace of a long body is measured
 
 }  // namespace
 
@@ -148,6 +148,9 @@ void Connection::client_gone() {
 
 void Connection::drained() {
   call_.client_took_all();
+  if (!client_.stream().paused()) return;
+  take_waiting_input();
+  watch_input();
 }
 
 void Connection::half_closed() {
@@ -178,10 +181,14 @@ void Connection::expired() {
     case Phase::gathering: break;
     case Phase::over: return;
   }
-  // A large body may take longer while it keeps its pace.
+  // A large body may take longer while it keeps its pace: in every window anew, so that speed once shown buys no rest.
   const auto elapsed = std::chrono::duration_cast<seconds>(around_.loop.now() - body_since_).count();
   const std::uint64_t due = static_cast<std::uint64_t>(elapsed) * around_.snapshot->limits.body_bytes_per_second;
-  if (body_bytes_ >= due) return client_.set_deadline(kRateCheck);
+  if (body_bytes_ >= due) {
+    body_since_ = around_.loop.now();
+    body_bytes_ = 0;
+    return client_.set_deadline(kPaceWindow);
+  }
   refuse({Reason::http_body_timeout});
 }
 

@@ -1,6 +1,9 @@
 #include "door/door.hpp"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <optional>
 
@@ -79,6 +82,11 @@ Status Door::apply(const ipc::DoorSettings& settings) {
 Status Door::add_listener(std::uint16_t id, os::Fd socket) {
   const auto known = known_.find(id);
   if (known == known_.end()) return fail(fmt::format("a socket came for listener {}, which the settings lack", id));
+  if (known->second->kind == Listener::Kind::tcp) {
+    // Accepted sockets inherit it; without it an event waits for the acknowledgement of the one before.
+    int on = 1;
+    if (::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) return fail_system("TCP_NODELAY");
+  }
   Place& place = places_[id];
   place = Place{known->second, std::move(socket), nullptr};
   if (started_) accept_from(place);
@@ -118,7 +126,7 @@ void Door::welcome(os::Fd connection, const std::shared_ptr<const Listener>& lis
   DoorLoop* const target = loops_[next_].get();
   if (next_ == 0) return target->adopt(std::move(connection), listener, *peer);
   target->loop().post([target, listener, who = *peer, fd = std::move(connection)]() mutable {
-    target->adopt(std::move(fd), std::move(listener), who);
+    target->adopt(std::move(fd), listener, who);
   });
 }
 

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/check.hpp"
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "door/door_loop.hpp"
@@ -41,6 +42,7 @@ struct Seen final : ipc::EngineStreamHandler {
   std::string body;  // all of it
   bool ended = false;
   bool cancelled = false;
+  bool head_sent = false;  // kept by tests that answer in rounds
 
   void on_body(std::string_view bytes) override { body += bytes; }
   void on_end() override { ended = true; }

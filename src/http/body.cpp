@@ -20,8 +20,8 @@ constexpr std::uint64_t kTrailers = 16;
 constexpr std::uint64_t kOverhead = 16U << 10;
 
 constexpr std::uint64_t hex_digit(char c) {
-  if (c <= '9') return static_cast<std::uint64_t>(c - '0');
-  return static_cast<std::uint64_t>(lower(c) - 'a' + 10);
+  const int value = c <= '9' ? c - '0' : lower(c) - 'a' + 10;
+  return static_cast<std::uint64_t>(value);
 }
 
 // `;name`, `;name=token` or `;name="text"`, any number of them, without blanks (RFC 9112 section 7.1.1).
@@ -186,8 +186,9 @@ std::optional<base::Refusal> BodyDecoder::take_trailer_line(std::string_view lin
     return std::nullopt;
   }
   if (remaining_-- == 0) return refused(Reason::http_framing, "too many trailers");
-  const auto field = parse_field_line(line);
-  if (!field || !may_be_trailer(field->name)) return refused(Reason::http_framing, "trailer refused");
+  Field field;
+  if (!parse_field_line(line, field) || !may_be_trailer(field.name))
+    return refused(Reason::http_framing, "trailer refused");
   return std::nullopt;
 }
 

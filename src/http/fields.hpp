@@ -32,8 +32,8 @@ HeadEnd find_head_end(std::string_view window, std::size_t& scanned);
 // The field lines of a head, each ended by CRLF, without the empty line.
 Verdict parse_fields(std::string_view lines, std::size_t most, std::vector<Field>& fields);
 
-// `name: value` without its line end; nullopt when it is out of grammar.
-std::optional<Field> parse_field_line(std::string_view line);
+// `name: value` without its line end; false when it is out of grammar.
+bool parse_field_line(std::string_view line, Field& field);
 
 // One way to find the end of the body, or none (RFC 9112 section 6.3 without its leniencies).
 Verdict parse_framing(const std::vector<Field>& fields, Framing& framing, bool& length_given);

@@ -1,68 +1,83 @@
 #include "io/loop.hpp"
 
-#include <array>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/system/error_code.hpp>
-#include <csignal>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <mutex>
+#include <utility>
+
+#include "base/check.hpp"
 #include "io/deadline_wheel.hpp"
 
 namespace clawql::io {
+namespace {
 
-namespace asio = boost::asio;
-using boost::system::error_code;
+constexpr int kEventsPerTurn = 256;
+constexpr std::uint32_t kBroken = EPOLLERR | EPOLLHUP;  // always reported, wanted or not
 
-// ---- Watch
-// -------------------------------------------------------------------------------------------------------------
+}  // namespace
 
-struct Watch::State : std::enable_shared_from_this<Watch::State> {
-  State(asio::io_context& context, int fd, Handler& handler_) : descriptor(context), handler(&handler_) {
-    error_code error;
-    descriptor.assign(fd, error);  // NOLINT(bugprone-unused-return-value): an error shows at the first wait
+// ---- Watch ----
+
+// Interest is level-triggered and left in place: a descriptor that is read again and again costs no epoll_ctl. What is
+// reported without being wanted any more is taken out then.
+struct Watch::State {
+  State(int epoll_, int fd_, Handler& handler_) : epoll(epoll_), fd(fd_), handler(&handler_) {}
+
+  void want(std::uint32_t event) {
+    wanted |= event;
+    if ((registered & event) == 0) change(registered | event);
   }
 
-  void wait(asio::posix::descriptor_base::wait_type type, bool& wanted, void (Handler::*notice)()) {
-    if (wanted) return;
-    wanted = true;
-    descriptor.async_wait(type, [self = shared_from_this(), &wanted, notice](error_code error) {
-      wanted = false;
-      if (self->handler != nullptr && error != asio::error::operation_aborted) (self->handler->*notice)();
-    });
+  void change(std::uint32_t events) {
+    epoll_event event{.events = events, .data = {.ptr = this}};
+    const int operation = events == 0 ? EPOLL_CTL_DEL : (registered == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD);
+    // It fails only for descriptors that cannot wait (a regular file): a caller's mistake, seen at once.
+    CLAWQL_CHECK(::epoll_ctl(epoll, operation, fd, &event) == 0);
+    registered = events;
   }
 
-  asio::posix::stream_descriptor descriptor;
+  void dispatch(std::uint32_t events) {
+    const std::uint32_t ready = (events & kBroken) != 0 ? EPOLLIN | EPOLLOUT : events;
+    const std::uint32_t unwanted = registered & ready & ~wanted;
+    if (unwanted != 0) change(registered & ~unwanted);
+    const std::uint32_t due = ready & wanted;
+    wanted &= ~due;
+    if ((due & EPOLLIN) != 0 && handler != nullptr) handler->on_readable();
+    if ((due & EPOLLOUT) != 0 && handler != nullptr) handler->on_writable();
+  }
+
+  int epoll;
+  int fd;
   Handler* handler;  // null once the Watch is gone
-  bool read_wanted = false;
-  bool write_wanted = false;
+  std::uint32_t registered = 0;
+  std::uint32_t wanted = 0;
+  std::vector<std::shared_ptr<State>>* graveyard = nullptr;  // keeps it alive while events of this turn may name it
 };
 
 Watch::~Watch() {
   state_->handler = nullptr;
-  // release() takes it off epoll and leaves it open: the descriptor is borrowed.
-  if (state_->descriptor.is_open()) state_->descriptor.release();
+  if (state_->registered != 0) state_->change(0);
+  state_->graveyard->push_back(std::move(state_));
 }
 
 void Watch::want_read() {
-  state_->wait(asio::posix::descriptor_base::wait_read, state_->read_wanted, &Handler::on_readable);
+  state_->want(EPOLLIN);
 }
-
 void Watch::want_write() {
-  state_->wait(asio::posix::descriptor_base::wait_write, state_->write_wanted, &Handler::on_writable);
+  state_->want(EPOLLOUT);
 }
 
-// ---- TurnEnd
-// -----------------------------------------------------------------------------------------------------------
+// ---- TurnEnd ----
 
 TurnEnd::~TurnEnd() {
   if (list_ != nullptr) (*list_)[position_] = nullptr;
 }
-
-// ---- Loop
-// --------------------------------------------------------------------------------------------------------------
 
 namespace {
 // at_turn_end(Task) as a TurnEnd: it runs once and deletes itself.
@@ -79,24 +94,63 @@ class TaskAtTurnEnd final : public TurnEnd {
 };
 }  // namespace
 
-struct Loop::Impl {
-  explicit Impl(base::Microseconds now) : work(context.get_executor()), ticker(context), wheel(now) {}
+// ---- Loop ----
 
-  void arm_ticker(Loop& loop) {
-    if (ticking || wheel.empty()) return;
-    ticking = true;
-    ticker.expires_after(DeadlineWheel::kTick);
-    ticker.async_wait([this, &loop](error_code error) {
-      ticking = false;
-      if (error == asio::error::operation_aborted) return;
-      wheel.advance(loop.now());
-      arm_ticker(loop);
-    });
+struct Loop::Impl {
+  explicit Impl(const base::Clock& clock_)
+      : clock(clock_),
+        epoll(::epoll_create1(EPOLL_CLOEXEC)),
+        wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+        wheel(clock.monotonic()) {
+    CLAWQL_CHECK(epoll && wake);
+    epoll_event event{.events = EPOLLIN, .data = {.ptr = nullptr}};
+    CLAWQL_CHECK(::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, wake.get(), &event) == 0);
   }
 
-  void run_turn_end() {
-    turn_end_posted = false;
-    running.swap(waiting);
+  void wake_up() const {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(wake.get(), &one, sizeof one);  // full: it is awake already
+  }
+
+  // Milliseconds that epoll may wait: for ever without deadlines.
+  int patience() const {
+    if (!waiting.empty() || !waiting_first.empty()) return 0;
+    return wheel.empty() ? -1 : static_cast<int>(DeadlineWheel::kTick.count());
+  }
+
+  // One turn. Returns how many things happened.
+  std::size_t turn(int timeout_ms) {
+    const int count = ::epoll_wait(epoll.get(), events.data(), kEventsPerTurn, timeout_ms);
+    std::size_t happened = 0;
+    for (int i = 0; i < count; ++i) {
+      const epoll_event& event = events[static_cast<std::size_t>(i)];
+      ++happened;
+      if (event.data.ptr != nullptr)
+        static_cast<Watch::State*>(event.data.ptr)->dispatch(event.events);
+      else
+        happened += run_posted();
+    }
+    if (!wheel.empty()) wheel.advance(clock.monotonic());
+    happened += run_turn_end(waiting_first);
+    happened += run_turn_end(waiting);
+    graveyard.clear();
+    return happened;
+  }
+
+  std::size_t run_posted() {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const auto size = ::read(wake.get(), &count, sizeof count);
+    std::vector<Task> tasks;
+    {
+      const std::lock_guard lock(mutex);
+      tasks.swap(posted);
+    }
+    for (Task& task : tasks) task();
+    return tasks.size();
+  }
+
+  std::size_t run_turn_end(std::vector<TurnEnd*>& list) {
+    running.swap(list);
     // Told of their new place: one of them may destroy another that has not had its turn.
     for (TurnEnd* const what : running)
       if (what != nullptr) what->list_ = &running;
@@ -105,20 +159,25 @@ struct Loop::Impl {
       running[i]->list_ = nullptr;
       running[i]->on_turn_end();
     }
+    const std::size_t count = running.size();
     running.clear();
+    return count;
   }
 
-  asio::io_context context{1};
-  asio::executor_work_guard<asio::io_context::executor_type> work;
-  asio::steady_timer ticker;
-  bool ticking = false;
+  const base::Clock& clock;
+  os::Fd epoll;
+  os::Fd wake;
   DeadlineWheel wheel;
-  std::vector<TurnEnd*> waiting, running;
-  bool turn_end_posted = false;
+  std::array<epoll_event, kEventsPerTurn> events{};
+  std::vector<TurnEnd*> waiting_first, waiting, running;
+  std::vector<std::shared_ptr<Watch::State>> graveyard;
+  std::atomic<bool> stopped{false};
+  std::mutex mutex;
+  std::vector<Task> posted;  // under mutex
   std::array<char, 64U << 10> scratch{};
 };
 
-Loop::Loop(const base::Clock& clock) : clock_(clock), impl_(std::make_unique<Impl>(clock.monotonic())) {
+Loop::Loop(const base::Clock& clock) : clock_(clock), impl_(std::make_unique<Impl>(clock)) {
   // A peer that went away is an error of write(), not the end of this program.
   std::signal(SIGPIPE, SIG_IGN);  // NOLINT(cert-err33-c): it cannot fail for this signal
 }
@@ -126,31 +185,46 @@ Loop::Loop(const base::Clock& clock) : clock_(clock), impl_(std::make_unique<Imp
 Loop::~Loop() = default;
 
 void Loop::run() {
-  impl_->context.run();
+  while (!impl_->stopped.load(std::memory_order_relaxed)) impl_->turn(impl_->patience());
 }
+
 void Loop::stop() {
-  impl_->context.stop();
+  impl_->stopped = true;
+  impl_->wake_up();
 }
+
 void Loop::post(Task task) {
-  asio::post(impl_->context, std::move(task));
+  bool first = false;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    first = impl_->posted.empty();
+    impl_->posted.push_back(std::move(task));
+  }
+  if (first) impl_->wake_up();
 }
 
 void Loop::at_turn_end(Task task) {
   at_turn_end(*new TaskAtTurnEnd(std::move(task)));  // NOLINT(cppcoreguidelines-owning-memory): deletes itself
 }
 
-void Loop::at_turn_end(TurnEnd& what) {
+void Loop::enlist(TurnEnd& what, std::vector<TurnEnd*>& list) {
   if (what.list_ != nullptr) return;  // it waits, or its turn is still to come in the round that runs now
-  what.list_ = &impl_->waiting;
-  what.position_ = impl_->waiting.size();
-  impl_->waiting.push_back(&what);
-  if (impl_->turn_end_posted) return;
-  impl_->turn_end_posted = true;
-  asio::post(impl_->context, [impl = impl_.get()] { impl->run_turn_end(); });
+  what.list_ = &list;
+  what.position_ = list.size();
+  list.push_back(&what);
+}
+
+void Loop::at_turn_end(TurnEnd& what) {
+  enlist(what, impl_->waiting);
+}
+void Loop::first_at_turn_end(TurnEnd& what) {
+  enlist(what, impl_->waiting_first);
 }
 
 std::unique_ptr<Watch> Loop::watch(int fd, Watch::Handler& handler) {
-  return std::unique_ptr<Watch>(new Watch(std::make_shared<Watch::State>(impl_->context, fd, handler)));
+  auto state = std::make_shared<Watch::State>(impl_->epoll.get(), fd, handler);
+  state->graveyard = &impl_->graveyard;
+  return std::unique_ptr<Watch>(new Watch(std::move(state)));
 }
 
 std::span<char> Loop::scratch() {
@@ -158,19 +232,16 @@ std::span<char> Loop::scratch() {
 }
 
 std::size_t Loop::poll() {
-  impl_->wheel.advance(now());
-  impl_->context.restart();
-  return impl_->context.poll();
+  std::size_t total = 0;
+  while (const std::size_t happened = impl_->turn(0)) total += happened;
+  return total;
 }
 
-// ---- Deadline
-// ----------------------------------------------------------------------------------------------------------
+// ---- Deadline ----
 
 void Deadline::set(base::Milliseconds from_now) {
   loop_.impl_->wheel.set(*this, loop_.now(), from_now);
-  loop_.impl_->arm_ticker(loop_);
 }
-
 void Deadline::clear() {
   loop_.impl_->wheel.clear(*this);
 }

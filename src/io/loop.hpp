@@ -1,7 +1,7 @@
 // One loop a thread: it waits for descriptors and deadlines and calls back. Everything that a loop calls runs on its
-// thread, one call at a time, so what belongs to a loop needs no lock. Other threads reach it by post() alone. Asio
-// (epoll) works underneath; its headers stay in loop.cpp. No exceptions, no coroutines: a callback may destroy the
-// object that called it, and itself.
+// thread, one call at a time, so what belongs to a loop needs no lock. Other threads reach it by post() alone. epoll
+// works underneath, level-triggered (why not Asio: ARCHITECTURE.md). A callback may destroy the object that called it,
+// and itself.
 #pragma once
 
 #include <chrono>
@@ -107,6 +107,9 @@ class Loop {
   void at_turn_end(Task task);
   // The same without an allocation; asking twice is the same as once.
   void at_turn_end(TurnEnd& what);
+  // At the end of the turn too, but before everything else there: for records that must be written before the bytes
+  // they describe leave.
+  void first_at_turn_end(TurnEnd& what);
   std::unique_ptr<Watch> watch(int fd, Watch::Handler& handler);
   base::Microseconds now() const { return clock_.monotonic(); }
   const base::Clock& clock() const { return clock_; }
@@ -119,6 +122,7 @@ class Loop {
  private:
   friend class Deadline;
   struct Impl;
+  static void enlist(TurnEnd& what, std::vector<TurnEnd*>& list);
   const base::Clock& clock_;
   std::unique_ptr<Impl> impl_;
 };

@@ -33,7 +33,7 @@ std::expected<Document, ParseError> Document::parse(std::string_view text, const
 
 Kind Value::kind() const {
   CLAWQL_CHECK(document_ != nullptr);
-  return document_->tokens_[index_].kind;
+  return document_->tokens_[index_].kind();
 }
 
 std::string_view Value::raw() const {
@@ -54,7 +54,7 @@ Value Value::find(std::string_view key) const {
 std::optional<std::string> Value::string() const {
   if (!is(Kind::string)) return std::nullopt;
   const std::string_view text = inner(raw());
-  if (!document_->tokens_[index_].escaped) return std::string(text);
+  if (!document_->tokens_[index_].escaped()) return std::string(text);
   std::string result;
   result.reserve(text.size());
   Unescaper pieces(text);
@@ -63,14 +63,14 @@ std::optional<std::string> Value::string() const {
 }
 
 std::optional<std::string_view> Value::plain_string() const {
-  if (!is(Kind::string) || document_->tokens_[index_].escaped) return std::nullopt;
+  if (!is(Kind::string) || document_->tokens_[index_].escaped()) return std::nullopt;
   return inner(raw());
 }
 
 bool Value::equals(std::string_view text) const {
   if (!is(Kind::string)) return false;
   const Document::Token& token = document_->tokens_[index_];
-  if (token.escaped) return equals_unescaped(inner(raw()), text);
+  if (token.escaped()) return equals_unescaped(inner(raw()), text);
   return token.length - 2 == text.size() && inner(raw()) == text;
 }
 
@@ -96,7 +96,7 @@ std::optional<bool> Value::boolean() const {
 }
 
 std::size_t Value::size() const {
-  return document_ == nullptr ? 0 : document_->tokens_[index_].count;
+  return document_ == nullptr ? 0 : document_->tokens_[index_].count();
 }
 
 Value::MemberRange Value::members() const {

@@ -91,11 +91,17 @@ class Document {
   // its value's. 16 bytes, because a hostile text can hold one value in every two bytes.
   struct Token {
     std::uint32_t offset;
-    std::uint32_t length;      // of raw(), in bytes
-    std::uint32_t next;        // index of the token after this value and all that is in it
-    std::uint32_t count : 28;  // children of a container
-    Kind kind : 3;
-    bool escaped : 1;  // a string that holds a backslash
+    std::uint32_t length;  // of raw(), in bytes
+    std::uint32_t next;    // index of the token after this value and all that is in it
+    std::uint32_t packed;  // count << 4 | kind << 1 | escaped; no bit-fields, whose partial stores stall the scan
+
+    static constexpr std::uint32_t kOneChild = 1U << 4;
+    static constexpr std::uint32_t pack(Kind kind, bool escaped) {
+      return static_cast<std::uint32_t>(kind) << 1 | static_cast<std::uint32_t>(escaped);
+    }
+    Kind kind() const { return static_cast<Kind>(packed >> 1 & 7U); }
+    bool escaped() const { return (packed & 1U) != 0; }  // a string that holds a backslash
+    std::uint32_t count() const { return packed >> 4; }  // children of a container
   };
   Document() = default;
   std::string_view text_;

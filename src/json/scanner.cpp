@@ -7,7 +7,7 @@
 namespace clawql::json {
 namespace {
 
-constexpr std::size_t kMostBytes = (1U << 28) - 1;  // Token::count must hold every number of children
+constexpr std::size_t kMostBytes = (1U << 28) - 1;  // Token::count() must hold every number of children
 
 constexpr bool is_blank(char c) {
   return c == ' ' || c == '\n' || c == '\r' || c == '\t';
@@ -39,10 +39,21 @@ inline void Scanner::skip_blank() {
   while (cursor != end && is_blank(*cursor)) ++cursor;
 }
 
+[[gnu::always_inline]] inline bool Scanner::add(Kind kind, const char* start, bool escaped) {
+  const std::size_t index = tokens.size();
+  if (index >= limits.values) return refuse(start, "too many values");
+  Token& token = tokens.emplace_back();  // filled in place: a token made elsewhere and copied stalls the scan
+  token.offset = static_cast<std::uint32_t>(start - begin);
+  token.length = static_cast<std::uint32_t>(cursor - start);
+  token.next = static_cast<std::uint32_t>(index + 1);
+  token.packed = Token::pack(kind, escaped);
+  return true;
+}
+
 bool Scanner::run() {
   if (document.text_.size() > std::min(limits.bytes, kMostBytes)) return refuse(begin, "too large");
   // A usual message has a value in every eight bytes or fewer, so this is the only allocation for most.
-  tokens.reserve(std::min<std::size_t>(document.text_.size() / 8 + 8, 1024));
+  tokens.reserve(std::min<std::size_t>(document.text_.size() / 8 + 8, 4096));
   skip_blank();
   if (!value()) return false;
   while (open != kNone)
@@ -54,14 +65,15 @@ bool Scanner::run() {
 bool Scanner::step() {
   skip_blank();
   if (cursor == end) return refuse_here("unexpected end");
-  const bool in_object = tokens[open].kind == Kind::object;
+  Token& container = tokens[open];
+  const bool in_object = container.kind() == Kind::object;
   if (*cursor == (in_object ? '}' : ']')) return close_container();
-  if (tokens[open].count > 0) {
+  if (container.count() > 0) {
     if (*cursor != ',') return refuse_here("expected a comma or the end of the container");
     ++cursor;
     skip_blank();
   }
-  ++tokens[open].count;
+  container.packed += Token::kOneChild;
   if (in_object && !key()) return false;
   return value();
 }
@@ -91,18 +103,6 @@ bool Scanner::key() {
   return true;
 }
 
-bool Scanner::add(Kind kind, const char* start, bool escaped) {
-  if (tokens.size() >= limits.values) return refuse(start, "too many values");
-  const auto index = static_cast<std::uint32_t>(tokens.size());
-  tokens.push_back({.offset = static_cast<std::uint32_t>(start - begin),
-                    .length = static_cast<std::uint32_t>(cursor - start),
-                    .next = index + 1,
-                    .count = 0,
-                    .kind = kind,
-                    .escaped = escaped});
-  return true;
-}
-
 bool Scanner::open_container(Kind kind) {
   if (depth >= limits.depth) return refuse_here("too deep");
   ++depth;
@@ -122,7 +122,7 @@ bool Scanner::close_container() {
   open = token.next;
   token.next = static_cast<std::uint32_t>(tokens.size());
   token.length = static_cast<std::uint32_t>(cursor - begin) - token.offset;
-  return token.kind == Kind::array || check_keys(closed);
+  return token.kind() == Kind::array || check_keys(closed);
 }
 
 bool Scanner::string() {

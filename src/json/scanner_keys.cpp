@@ -11,11 +11,14 @@ namespace {
 
 constexpr std::uint32_t kFewKeys = 24;
 
-// Spreads keys over 64 bits of a set by their length and outer bytes; equal keys share a bit, others seldom do.
-std::uint64_t rough_bit(std::string_view key) {
-  const auto first = static_cast<unsigned char>(key.empty() ? '\0' : key.front());
-  const auto last = static_cast<unsigned char>(key.empty() ? '\0' : key.back());
-  return std::uint64_t{1} << ((key.size() * 7U + first * 5U + last * 3U) & 63U);
+// Spreads keys over the 64 bits of a set by their length and outer bytes: equal keys share a bit, others seldom do.
+// The quotes are with the key.
+std::uint64_t rough_bit(std::string_view quoted_key) {
+  const auto first = static_cast<unsigned char>(quoted_key[1]);
+  const auto last = static_cast<unsigned char>(quoted_key[quoted_key.size() - 2]);
+  const auto mixed =
+      static_cast<std::uint32_t>(quoted_key.size()) ^ static_cast<std::uint32_t>(first << 8 | last << 16);
+  return std::uint64_t{1} << (mixed * 0x9e3779b1U >> 26);
 }
 
 std::uint64_t hash_of(std::string_view key) {
@@ -38,7 +41,7 @@ std::uint64_t hash_of(std::string_view key) {
 // The key unescaped: a view into the text where it holds no escape, else into `scratch`.
 std::string_view Scanner::key_text(const Token& token, std::string& scratch) const {
   const std::string_view inner(begin + token.offset + 1, token.length - 2);
-  if (!token.escaped) return inner;
+  if (!token.escaped()) return inner;
   scratch.clear();
   Unescaper pieces(inner);
   for (std::string_view piece = pieces.next(); !piece.empty(); piece = pieces.next()) scratch.append(piece);
@@ -52,21 +55,22 @@ bool Scanner::same_key(const Token& left, const Token& right) const {
 }
 
 bool Scanner::check_keys(std::uint32_t object) {
-  const std::uint32_t count = tokens[object].count;
+  const std::uint32_t count = tokens[object].count();
   if (count < 2) return true;
   return count <= kFewKeys ? check_few_keys(object) : check_many_keys(object);
 }
 
 bool Scanner::check_few_keys(std::uint32_t object) {
+  const auto raw = [this](const Token& token) { return std::string_view(begin + token.offset, token.length); };
   std::uint64_t seen = 0;
   const std::uint32_t stop = tokens[object].next;
-  std::string unused;
   for (std::uint32_t key = object + 1; key != stop; key = tokens[key + 1].next) {
-    if (tokens[key].escaped) return check_many_keys(object);  // there each is unescaped once, not once a comparison
-    const std::uint64_t bit = rough_bit(key_text(tokens[key], unused));
+    if (tokens[key].escaped()) return check_many_keys(object);  // there each is unescaped once, not once a comparison
+    const std::string_view text = raw(tokens[key]);
+    const std::uint64_t bit = rough_bit(text);
     if ((seen & bit) != 0) {
       for (std::uint32_t before = object + 1; before != key; before = tokens[before + 1].next)
-        if (same_key(tokens[before], tokens[key])) return refuse(begin + tokens[key].offset, "duplicate key");
+        if (raw(tokens[before]) == text) return refuse(begin + tokens[key].offset, "duplicate key");
     }
     seen |= bit;
   }

@@ -77,20 +77,22 @@ void Splice::replace(std::string_view slice, std::string replacement) {
 }
 
 void Splice::insert(const char* position, std::string text) {
-  replace(std::string_view(position, 0), std::move(text));
+  CLAWQL_CHECK(position >= text_.data() && position <= text_.data() + text_.size());
+  replace(text_.substr(static_cast<std::size_t>(position - text_.data()), 0), std::move(text));
 }
 
 void Splice::append_to(std::string& out) const {
   std::size_t size = text_.size();
   for (const auto& [slice, replacement] : edits_) size += replacement.size();
   if (out.capacity() - out.size() < size) out.reserve(out.size() + size);
-  const char* at = text_.data();
+  std::size_t at = 0;
   for (const auto& [slice, replacement] : edits_) {
-    out.append(at, slice.data());
-    out.append(replacement);
-    at = slice.data() + slice.size();
+    const auto begin = static_cast<std::size_t>(slice.data() - text_.data());
+    out += text_.substr(at, begin - at);
+    out += replacement;
+    at = begin + slice.size();
   }
-  out.append(at, text_.data() + text_.size());
+  out += text_.substr(at);
 }
 
 std::string Splice::str() const {

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from support import machine, mcp
+from support import http, machine, mcp
 from support.gateway import hostile_server, plain_server
 
 
@@ -48,6 +48,15 @@ def both(gateway):
     return start
 
 
+def served_again(client):
+    """A call that comes while the death is not yet noticed fails too: that is lawful, the next ones must not."""
+    try:
+        return mcp.text_of(client.call("plain__echo", {"text": "again"})) == "again"
+    except mcp.RpcError as problem:
+        assert problem.code == -32603
+        return False
+
+
 def check_the_other_is_served(client, within=1.0):
     began = time.monotonic()
     assert mcp.text_of(client.call("plain__echo", {"text": "hi"})) == "hi"
@@ -58,9 +67,8 @@ def test_a_server_killed_mid_call_fails_that_call_at_once_and_the_next_works(gat
     one = gateway(mcpServers={"plain": plain_server()})
     with one.client() as client, one.client() as second:
         wait_for_tool(client, "plain__pid")
-        pid = int(mcp.text_of(client.call("plain__pid")))
         thread, result = in_background(lambda: client.call("plain__slow", {"seconds": 30}))
-        machine.eventually(lambda: one.audit_with("plain"), 5)
+        one.audit_with("slow")  # the intent is written before the call is sent
         # The pid is of the server's own PID namespace, if it has one: what is killed is the process as we see it.
         server = next(p for p in machine.Namespace().processes() if "plain.py" in " ".join(p.command) and p.name.startswith("python"))
         began = time.monotonic()
@@ -68,8 +76,8 @@ def test_a_server_killed_mid_call_fails_that_call_at_once_and_the_next_works(gat
         thread.join(5)
         assert time.monotonic() - began < 2
         assert result["error"].code == -32603 and result["error"].data["reason"]
-        machine.eventually(lambda: mcp.text_of(second.call("plain__echo", {"text": "again"})) == "again", 10)
-        assert pid > 0 and not one.zombies()
+        machine.eventually(lambda: served_again(second), 10)
+        assert not one.zombies()
 
 
 def test_a_server_that_kills_itself_fails_the_call_and_is_restarted(gateway):
@@ -136,7 +144,7 @@ def test_a_server_that_cannot_start_is_absent_with_its_reason_in_status(both):
     one, client = both("dies_at_start")
     assert not any(tool["name"].startswith("bad__") for tool in client.tools())
     status = machine.eventually(lambda: "licence" in json.dumps(one.status()) and one.status(), 10, "stderr's last line is in status")
-    assert "\\u001b" not in json.dumps(status) or "\x1b" not in json.dumps(status, ensure_ascii=False)
+    assert "\x1b" not in json.dumps(status, ensure_ascii=False)
     check_the_other_is_served(client)
 
 
@@ -204,7 +212,6 @@ def test_a_client_that_vanishes_mid_call_leaves_nothing_behind(gateway):
         for _ in range(20):
             gone = one.client()
             body = mcp.dumps({"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": {"name": "plain__slow", "arguments": {"seconds": 0.3}}})
-            from support import http
             gone.connection.send(http.request_bytes("POST", "/mcp", gone.headers(), body))
             gone.connection.socket.setsockopt(1, 13, b"\x01\0\0\0\0\0\0\0")  # SO_LINGER 0: a reset, as when a process dies
             gone.connection.close()
@@ -230,5 +237,5 @@ def test_no_descriptor_leaks_over_two_hundred_calls_and_a_restart(gateway):
         for number in range(200):
             client.call("plain__echo", {"text": str(number)})
         os.kill(next(p for p in machine.Namespace().processes() if "plain.py" in " ".join(p.command) and p.name.startswith("python")).pid, signal.SIGKILL)
-        machine.eventually(lambda: mcp.text_of(client.call("plain__echo", {"text": "x"})) == "x" if True else None, 10)
+        machine.eventually(lambda: served_again(client), 10)
         machine.eventually(lambda: {p.name: p.descriptors() for p in (one.door, one.engine, one.known)} == before, 5, f"the same descriptors as {before}")

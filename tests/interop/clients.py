@@ -55,7 +55,9 @@ class Mcporter(Client):
         return [tool["name"] for tool in json.loads(self.run("mcporter", "list", *self.target(), "--json"))["tools"]]
 
     def call(self, name, arguments):
-        return text_of(json.loads(self.run("mcporter", "call", *self.target(), "--tool", name, "--args", json.dumps(arguments), "--output", "json")))
+        output = self.run("mcporter", "call", *self.target(), "--tool", name, "--args", json.dumps(arguments), "--output", "json")
+        result = json.loads(output)  # it unwraps what it understands: a text, or structured content
+        return text_of(result) if isinstance(result, dict) and "content" in result and isinstance(result["content"], list) else output
 
 
 class Mcpc(Client):

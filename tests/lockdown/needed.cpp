@@ -103,15 +103,15 @@ int allocate_in_threads(const Prepared&) {
   std::vector<std::thread> threads;
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&total] {
-      for (std::size_t round = 1; round < 200; ++round) {
+      for (std::size_t round = 1; round < 40; ++round) {
         std::vector<std::unique_ptr<char[]>> blocks;
-        for (std::size_t j = 0; j < 64; ++j) blocks.push_back(std::make_unique<char[]>(round * 997));
+        for (std::size_t j = 0; j < 64; ++j) blocks.push_back(std::make_unique<char[]>(round * 4001));
         total += blocks.size();
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
-  return total == 8UL * 199 * 64 ? 0 : EBADMSG;
+  return total == 8UL * 39 * 64 ? 0 : EBADMSG;
 }
 
 int wait_in_threads(const Prepared&) {

@@ -102,24 +102,28 @@ void append_event(std::string& out, const Event& event) {
 
 }  // namespace
 
-struct Log::Impl {
+struct Log::Impl final : io::TurnEnd {
   Impl(const ipc::AuditSettings& audit_settings, const base::Clock& wall, std::uint64_t ring_events,
        std::function<void()> ask)
       : settings(audit_settings), clock(wall), need_file(std::move(ask)), recent(ring_events) {}
 
   void append_timestamp(std::int64_t now);
   Status compose(const Event& event);
-  Status write_line();
+  Status write_pending();
+  Status make_safe(std::size_t line_begin);
+  void on_turn_end() override { stuck = !write_pending(); }
   void rotate_when_full();
 
   const ipc::AuditSettings settings;
   const base::Clock& clock;
   std::function<void()> need_file;
+  io::Loop* loop = nullptr;
   os::Fd file;
   std::uint64_t file_size = 0;
   bool file_asked = false;
-  bool torn = false;  // the last line was written in part: the next one starts on a line of its own
-  std::string line;   // reused
+  bool stuck = false;    // what was gathered could not be written: no further record is taken before it is
+  std::string pending;   // whole lines that are not in the file yet …
+  std::size_t torn = 0;  // … but for so many bytes of the first one
   std::int64_t cached_second = -1;
   std::string cached_prefix;  // "2026-11-24T11:22:16." of that second
   EventIds ids;
@@ -134,38 +138,61 @@ void Log::Impl::append_timestamp(std::int64_t now) {
     cached_prefix = base::format_utc(now).substr(0, kPrefix);
     cached_second = second;
   }
-  line += cached_prefix;
+  pending += cached_prefix;
   std::array<char, 10> fraction{'0', '0', '0', '0', '0', '0', '0', '0', '0', 'Z'};
   std::int64_t rest = now % kNanosecondsPerSecond;
   for (std::size_t i = 9; i-- > 0; rest /= 10) fraction[i] = static_cast<char>('0' + rest % 10);
-  line.append(fraction.data(), fraction.size());
+  pending.append(fraction.data(), fraction.size());
 }
 
 Status Log::Impl::compose(const Event& event) {
-  line.assign(torn ? "\n" : "");
-  line += R"({"schemaVersion":"1","eventId":")";
-  CLAWQL_CHECKED(ids.append_next(line));
-  line += R"(","timestamp":")";
+  const std::size_t begin = pending.size();
+  pending += R"({"schemaVersion":"1","eventId":")";
+  if (Status made = ids.append_next(pending); !made) {
+    pending.resize(begin);
+    return made;
+  }
+  pending += R"(","timestamp":")";
   append_timestamp(clock.wall_nanoseconds());
-  line += kSource;
-  append_event(line, event);
+  pending += kSource;
+  append_event(pending, event);
   return {};
 }
 
-Status Log::Impl::write_line() {
+// A short write leaves the rest for the next one, so that no line is ever torn by another.
+Status Log::Impl::write_pending() {
+  if (pending.empty()) return {};
   if (!file) return fail("the audit log has no file yet");
   ssize_t count = 0;
   do {
-    count = ::write(file.get(), line.data(), line.size());
+    count = ::write(file.get(), pending.data() + torn, pending.size() - torn);
   } while (count < 0 && errno == EINTR);
   if (count < 0) return fail_system("write to the audit log " + settings.path);
   file_size += static_cast<std::uint64_t>(count);
-  if (count > 0) torn = static_cast<std::size_t>(count) != line.size();
-  if (static_cast<std::size_t>(count) != line.size())
-    return fail("write to the audit log " + settings.path + ": only a part of the record was taken (disk full?)");
-  if (settings.strict && ::fdatasync(file.get()) != 0)
-    return fail_system("fdatasync of the audit log " + settings.path);
+  torn += static_cast<std::size_t>(count);
+  const std::size_t whole = torn == pending.size() ? torn : std::string_view(pending).substr(0, torn).rfind('\n') + 1;
+  pending.erase(0, whole);
+  torn -= whole;
+  if (!pending.empty())
+    return fail("write to the audit log " + settings.path + ": only a part of the records was taken (disk full?)");
   return {};
+}
+
+// The line that begins there is in the file now (when strict: on the disk), or will be before this turn's streams send.
+Status Log::Impl::make_safe(std::size_t line_begin) {
+  if (loop != nullptr && !stuck) {
+    loop->first_at_turn_end(*this);
+    return {};
+  }
+  const std::size_t size = pending.size();
+  Status done = write_pending();
+  stuck = loop != nullptr && !done;
+  if (done && settings.strict && ::fdatasync(file.get()) != 0)
+    return fail_system("fdatasync of the audit log " + settings.path);
+  // Where the file took none of it, it is no record: its action will not happen.
+  const std::size_t gone = size - pending.size();
+  if (!done && gone + torn <= line_begin) pending.resize(line_begin - gone);
+  return done;
 }
 
 void Log::Impl::rotate_when_full() {
@@ -186,20 +213,29 @@ void Log::set_file(os::Fd file) {
   impl_->file = std::move(file);
   impl_->file_size = known ? static_cast<std::uint64_t>(facts.st_size) : 0;
   impl_->file_asked = false;
-  impl_->torn = false;
+  impl_->torn = 0;  // a line that the old file took in part is written whole here
+  impl_->stuck = !impl_->write_pending();
+}
+
+void Log::gather_on(io::Loop& loop) {
+  CLAWQL_CHECK(!impl_->settings.strict);
+  impl_->loop = &loop;
 }
 
 Status Log::record(const Event& event) {
+  const std::size_t begin = impl_->pending.size();
   Status done = impl_->compose(event);
-  if (done) done = impl_->write_line();
+  std::string text;
+  if (done) {
+    const std::string_view line = std::string_view(impl_->pending).substr(begin);
+    text = line.substr(0, line.size() - 1);
+    done = impl_->make_safe(begin);
+  }
   if (!done) {
     ++impl_->failed;
     return done;
   }
   ++impl_->written;
-  std::string_view text = impl_->line;
-  text.remove_suffix(1);
-  if (text.front() == '\n') text.remove_prefix(1);
   impl_->recent.add(event.principal, text);
   impl_->rotate_when_full();
   return {};

@@ -45,11 +45,11 @@ CallFacts Auditor::facts_of(const AllowedCall& call) {
           .peer = ipc::describe(who.peer()),
           .server = call.tool().server->name(),
           .tool = call.tool().original,
-          .name = call_prefix_ + std::to_string(++calls_),
-          .payload_hash = audit::sha256_hex(call.arguments_raw())};
+          .name = call_prefix_ + std::to_string(++calls_)};
 }
 
-bool Auditor::intent(const CallFacts& call, std::size_t bytes) {
+bool Auditor::intent(const CallFacts& call, std::string_view arguments, std::size_t bytes) {
+  const std::string payload_hash = audit::sha256_hex(arguments);
   return log_
       .record({.type = audit::Type::tool_call,
                .subtype = "tools/call",
@@ -60,7 +60,7 @@ bool Auditor::intent(const CallFacts& call, std::size_t bytes) {
                .peer = call.peer,
                .server = call.server,
                .tool = call.tool,
-               .payload_hash = call.payload_hash,
+               .payload_hash = payload_hash,
                .call = call.name,
                .bytes = bytes})
       .has_value();

@@ -33,14 +33,14 @@ struct Core {
   Metrics metrics;
   base::Limits limits;
   mcp::CursorSeal cursors;
-  mcp::Sessions sessions;
   identity::Principals principals{};
   std::vector<ServerSlot> servers{};  // in configuration order
   std::shared_ptr<const mcp::Catalog> catalog = std::make_shared<mcp::Catalog>();
   Buffers buffers{};
   std::size_t in_flight = 0;
   bool draining = false;
-  std::string scratch{};  // room to put a message together, for use within one callback
+  std::string scratch{};   // room to put a message together, for use within one callback
+  mcp::Sessions sessions;  // last: sessions and what is in flight in them refer to all of the above
 
   const ServerSlot* slot(const upstream::Server& server) const {
     for (const ServerSlot& slot : servers)

@@ -80,7 +80,7 @@ void Line::call_tool(const McpRequest& request, mcp::Asker& asker, bool may_wait
 
   // audit intent: nothing goes upstream without it
   CallFacts facts = core_.auditor.facts_of(*allowed);
-  if (!core_.auditor.intent(facts, request.message().text().size()))
+  if (!core_.auditor.intent(facts, allowed->arguments_raw(), request.message().text().size()))
     return refuse(request, asker, Reason::audit_unavailable);
 
   // route → upstream; audit outcome → answer follow in call.cpp

@@ -1,0 +1,111 @@
+// Hostile bytes from a server, through the whole path: lines, JSON, shapes, handshake, list of tools, answers. The
+// first byte of the input chooses how far the server behaved before it turned. Checked: nobody is called after its end,
+// and an answer reaches only the call whose id it bears.
+#include <algorithm>
+#include <cstdint>
+
+#include "base/check.hpp"
+#include "engine/upstream/fake_process.hpp"
+#include "engine/upstream/stdio_server.hpp"
+
+namespace clawql::engine::upstream {
+namespace {
+
+class CheckingSink final : public CallSink {
+ public:
+  void on_response(const json::Document& message) override {
+    CLAWQL_CHECK(!over);
+    CLAWQL_CHECK(message.root().find("id").uint64() == id);
+    over = true;
+  }
+  void on_notification(const json::Document& message) override {
+    CLAWQL_CHECK(!over);
+    const json::Value token = message.root().find("params").find("progressToken");
+    CLAWQL_CHECK(!message.root().find("method").equals("notifications/progress") || token.uint64() == id);
+  }
+  void on_failure(const base::Refusal&) override {
+    CLAWQL_CHECK(!over);
+    over = true;
+  }
+  CallId id = 0;
+  bool over = false;
+};
+
+class QuietObserver final : public Server::Observer {
+ public:
+  void on_tools_changed(Server& server) override {
+    for (const Tool& tool : *server.tools()) {
+      CLAWQL_CHECK(!tool.name.empty() && tool.name.size() <= ToolCollector::kNameBytes);
+      CLAWQL_CHECK(tool.json.size() >= tool.name_offset + tool.name_length);
+      CLAWQL_CHECK(tool.json[tool.name_offset] == '"');
+    }
+  }
+  void on_settled(Server&) override {}
+  void on_stray_log(Server&, const json::Document&) override {}
+};
+
+void turn(io::Loop& loop) {
+  while (loop.poll() != 0) {
+  }
+}
+
+void call(StdioServer& server, CheckingSink& sink) {
+  const std::string_view text =
+      R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","_meta":{"progressToken":1}}})";
+  const auto id = server.call({.text = text,
+                               .id = text.substr(text.find("1,"), 1),
+                               .progress_token = text.substr(text.rfind('1'), 1),
+                               .edits = {},
+                               .principal = "uid:1"},
+                              sink);
+  if (id) sink.id = *id;
+}
+
+void run(std::uint8_t manner, std::string_view hostile) {
+  base::FakeClock clock;
+  io::Loop loop{clock};
+  base::Logger log{-1, base::Logger::Format::json, "fuzz", clock};
+  telemetry::Registry metrics;
+  testing_support::FakeLauncher launcher;
+  QuietObserver observer;
+  base::Limits limits;
+  limits.server_message = 64U << 10;
+  limits.items_server = 20;
+  StdioServer server({loop, launcher, observer, log, metrics}, {.name = "fuzz", .prefix = "fuzz__"}, limits);
+  testing_support::FakeProcess process;
+  CheckingSink first, second;
+  call(server, first);
+  server.started(process.spawn(1));
+  // Ids 1 (the waiting call), 2 (initialize) and 3 (tools/list) are ours, in this order.
+  if ((manner & 1U) != 0)
+    process.say(R"({"jsonrpc":"2.0","id":2,"result":{"protocolVersion":")" +
+                std::string((manner & 4U) != 0 ? "2025-03-26" : "2025-11-25") +
+                R"(","capabilities":{"tools":{},"logging":{}}}})");
+  if ((manner & 2U) != 0)
+    process.say(R"({"jsonrpc":"2.0","id":3,"result":{"tools":[{"name":"a","inputSchema":{"type":"object"}}]}})");
+  turn(loop);
+  call(server, second);
+  turn(loop);
+  constexpr std::size_t kPiece = 4096;
+  for (; !hostile.empty(); hostile.remove_prefix(std::min(kPiece, hostile.size()))) {
+    process.write_all(process.output, hostile.substr(0, kPiece));
+    turn(loop);
+  }
+  clock.advance(base::Microseconds(2'000'000));  // a list that changed is fetched again
+  turn(loop);
+  process.die();
+  server.exited({.name = "fuzz", .incarnation = 1, .how = "killed by SIGKILL", .retry_ms = 0});
+  turn(loop);
+  if (server.state() == State::failed) CLAWQL_CHECK(first.over && second.over);
+  server.retire();
+  CLAWQL_CHECK(first.over && second.over);
+}
+
+}  // namespace
+}  // namespace clawql::engine::upstream
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  clawql::engine::upstream::run(data[0], std::string_view(reinterpret_cast<const char*>(data + 1), size - 1));
+  return 0;
+}
