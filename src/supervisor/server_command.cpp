@@ -1,5 +1,7 @@
 #include "supervisor/server_command.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <map>
 
@@ -12,7 +14,7 @@ constexpr std::array<const char*, 5> kPassedOn{"PATH", "TERM", "LANG", "TZ", "TM
 std::vector<std::string> as_list(const config::Environment& environment) {
   std::vector<std::string> list;
   list.reserve(environment.size());
-  for (const auto& [name, value] : environment) list.push_back(name + "=" + value);
+  for (const auto& [name, value] : environment) list.push_back(fmt::format("{}={}", name, value));
   return list;
 }
 

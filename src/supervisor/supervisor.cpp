@@ -38,6 +38,7 @@ int Supervisor::run() {
     return kExitRefused;
   }
   loop_.run();
+  end_everything();
   if (listeners_) listeners_->close();
   log_.info("gateway.stopped", {{"status", exit_status_}});
   return exit_status_;
