@@ -20,8 +20,9 @@ std::vector<std::string> as_list(const config::Environment& environment) {
 
 }  // namespace
 
-std::vector<std::string> run_arguments(const config::Server& server) {
+std::vector<std::string> run_arguments(const config::Server& server, bool require_sandbox) {
   std::vector<std::string> arguments{"clawql-run"};
+  if (require_sandbox) arguments.emplace_back("--require-sandbox");
   if (server.sandbox.listen) arguments.emplace_back("--listen");
   if (server.sandbox.unix_sockets) arguments.emplace_back("--unix");
   for (const std::string& path : server.sandbox.files_read) arguments.insert(arguments.end(), {"--read", path});

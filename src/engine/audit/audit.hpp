@@ -51,9 +51,10 @@ class Log {
       std::function<void()> need_file);
   ~Log();
   void set_file(os::Fd file);
-  // With `written`: from now on the records of a turn of the loop are written together at its end, before any stream sends what the turn
-  // gathered, so a record is still in the file before its call is on its way. When that write fails, the records wait here and are written as
-  // soon as the file takes them; until then record() fails. Not for `strict`, where each record is made durable by itself.
+  // With `written`: from now on the records of a turn of the loop are written together at its end, before any stream
+  // sends what the turn gathered, so a record is still in the file before its call is on its way. When that write
+  // fails, the records wait here and are written as soon as the file takes them; until then record() fails. Not for
+  // `strict`, where each record is made durable by itself.
   void gather_on(io::Loop& loop);
   // Fails when the record could not be written (and, when strict, not be made durable): then the action must not
   // happen.
