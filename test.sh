@@ -132,7 +132,7 @@ suite integration 900
 
 suite lockdown 300
 suite conformance 300
-suite interop 420
+suite interop 420 -n 0  # the clients start many processes each, and some have short time-outs of their own
 suite attacks 420
 suite browser 240
 
