@@ -103,23 +103,25 @@ void append_event(std::string& out, const Event& event) {
 }  // namespace
 
 struct Log::Impl {
-  Impl(const ipc::AuditSettings& audit_settings, const base::Clock& wall, std::uint64_t ring_events,
+  Impl(const ipc::AuditSettings& audit_settings, const base::Clock& wall, std::uint64_t ring_events, Keeper where,
        std::function<void()> ask)
-      : settings(audit_settings), clock(wall), need_file(std::move(ask)), recent(ring_events) {}
+      : settings(audit_settings),
+        clock(wall),
+        keeper(std::move(where)),
+        need_file(std::move(ask)),
+        recent(ring_events) {}
 
   void append_timestamp(std::int64_t now);
   Status compose(const Event& event);
   Status write_line();
-  void rotate_when_full();
+  void rotate_when_full() const;
 
   const ipc::AuditSettings settings;
   const base::Clock& clock;
+  Keeper keeper;  // of the other shards; empty in shard 0, which has `recent`
   std::function<void()> need_file;
-  os::Fd file;
-  std::uint64_t file_size = 0;
-  bool file_asked = false;
-  bool torn = false;  // the last line was written in part: the next one starts on a line of its own
-  std::string line;   // reused
+  std::shared_ptr<File> file;
+  std::string line;  // reused
   std::int64_t cached_second = -1;
   std::string cached_prefix;  // "2026-11-24T11:22:16." of that second
   EventIds ids;
@@ -142,6 +144,8 @@ void Log::Impl::append_timestamp(std::int64_t now) {
 }
 
 Status Log::Impl::compose(const Event& event) {
+  const bool torn =
+      file && file->torn_.load(std::memory_order_relaxed) && file->torn_.exchange(false, std::memory_order_relaxed);
   line.assign(torn ? "\n" : "");
   line += R"({"schemaVersion":"1","eventId":")";
   CLAWQL_CHECKED(ids.append_next(line));
@@ -156,37 +160,45 @@ Status Log::Impl::write_line() {
   if (!file) return fail("the audit log has no file yet");
   ssize_t count = 0;
   do {
-    count = ::write(file.get(), line.data(), line.size());
+    count = ::write(file->descriptor_.get(), line.data(), line.size());
   } while (count < 0 && errno == EINTR);
-  if (count < 0) return fail_system("write to the audit log " + settings.path);
-  file_size += static_cast<std::uint64_t>(count);
-  if (count > 0) torn = static_cast<std::size_t>(count) != line.size();
-  if (static_cast<std::size_t>(count) != line.size())
+  const bool was_torn = line.front() == '\n';
+  if (count < 0) {
+    if (was_torn) file->torn_.store(true, std::memory_order_relaxed);
+    return fail_system("write to the audit log " + settings.path);
+  }
+  file->bytes_.fetch_add(static_cast<std::uint64_t>(count), std::memory_order_relaxed);
+  if (static_cast<std::size_t>(count) != line.size()) {
+    if (count > 0 || was_torn) file->torn_.store(true, std::memory_order_relaxed);
     return fail("write to the audit log " + settings.path + ": only a part of the record was taken (disk full?)");
-  if (settings.strict && ::fdatasync(file.get()) != 0)
+  }
+  if (settings.strict && ::fdatasync(file->descriptor_.get()) != 0)
     return fail_system("fdatasync of the audit log " + settings.path);
   return {};
 }
 
-void Log::Impl::rotate_when_full() {
-  if (file_size < settings.file_bytes || file_asked) return;
-  file_asked = true;  // the old file serves on until the next one is here
-  if (need_file) need_file();
+// The old file serves on until the next one is here.
+void Log::Impl::rotate_when_full() const {
+  if (file->bytes_.load(std::memory_order_relaxed) < settings.file_bytes) return;
+  if (!file->replaced_.exchange(true, std::memory_order_relaxed) && need_file) need_file();
+}
+
+File::File(os::Fd descriptor) : descriptor_(std::move(descriptor)) {
+  struct stat facts{};
+  if (::fstat(descriptor_.get(), &facts) == 0) bytes_ = static_cast<std::uint64_t>(facts.st_size);
 }
 
 Log::Log(const ipc::AuditSettings& settings, const base::Clock& clock, std::uint64_t ring_events,
          std::function<void()> need_file)
-    : impl_(std::make_unique<Impl>(settings, clock, ring_events, std::move(need_file))) {}
+    : impl_(std::make_unique<Impl>(settings, clock, ring_events, nullptr, std::move(need_file))) {}
+
+Log::Log(const ipc::AuditSettings& settings, const base::Clock& clock, Keeper keeper, std::function<void()> need_file)
+    : impl_(std::make_unique<Impl>(settings, clock, 0, std::move(keeper), std::move(need_file))) {}
 
 Log::~Log() = default;
 
-void Log::set_file(os::Fd file) {
-  struct stat facts{};
-  const bool known = ::fstat(file.get(), &facts) == 0;
+void Log::set_file(std::shared_ptr<File> file) {
   impl_->file = std::move(file);
-  impl_->file_size = known ? static_cast<std::uint64_t>(facts.st_size) : 0;
-  impl_->file_asked = false;
-  impl_->torn = false;
 }
 
 Status Log::record(const Event& event) {
@@ -200,9 +212,16 @@ Status Log::record(const Event& event) {
   std::string_view text = impl_->line;
   text.remove_suffix(1);
   if (text.front() == '\n') text.remove_prefix(1);
-  impl_->recent.add(event.principal, text);
+  if (impl_->keeper)
+    impl_->keeper(event.principal, text);
+  else
+    impl_->recent.add(event.principal, text);
   impl_->rotate_when_full();
   return {};
+}
+
+void Log::keep(std::string_view principal, std::string_view json) {
+  impl_->recent.add(principal, json);
 }
 
 std::vector<std::string> Log::recent(std::string_view principal, std::size_t limit) const {
