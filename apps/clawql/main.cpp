@@ -6,7 +6,7 @@
 
 int main(int argc, char** argv) {
   using namespace clawql::cli;
-  std::signal(SIGPIPE, SIG_IGN);  // `clawql … | head`: a write fails, nothing is killed halfway
+  static_cast<void>(std::signal(SIGPIPE, SIG_IGN));  // `clawql … | head`: a write fails, nothing is killed halfway
   CLI::App program("ClawQL Gateway: the operator's command line");
   program.set_version_flag("--version", CLAWQL_VERSION);
   program.require_subcommand(1);

@@ -10,12 +10,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
+#include "io/loop.hpp"
 #include "ipc/settings.hpp"
 #include "os/fd.hpp"
 
@@ -44,18 +46,29 @@ struct Event {
   std::uint64_t bytes = 0;
 };
 
-// The file that the logs of all shards write to, each whole lines by one write(2) to the one O_APPEND descriptor: so
-// lines of two shards never mix, and a shard's own come in its order. Safe from every thread.
+// The file that the logs of all shards write to, by one O_APPEND descriptor: whole lines at a time, so lines of two
+// shards never mix and a shard's own come in its order. Safe from every thread.
 class File {
  public:
   explicit File(os::Fd descriptor);
 
  private:
   friend class Log;
+  struct Taken {
+    std::size_t bytes;  // of whole lines that their log is rid of
+    Status status;
+  };
+  // A line that the file takes in part is kept here, and completed before any other is written, by whichever log writes
+  // next; it counts as taken, and as failed.
+  Taken write(std::string_view lines);
+  std::string take_torn_line();  // to be written whole to the next file
+
   os::Fd descriptor_;
-  // Relaxed, all three: a late look costs a record more in this file or an empty line, never a record.
+  std::mutex mutex_;
+  std::string torn_line_;      // under mutex_
+  std::size_t torn_done_ = 0;  // bytes of it that are in the file; under mutex_
+  // Relaxed: a late look costs a record more in this file, never a record.
   std::atomic<std::uint64_t> bytes_{0};
-  std::atomic<bool> torn_{false};      // a line was written in part: the next one starts on a line of its own
   std::atomic<bool> replaced_{false};  // the next file was asked for
 };
 
@@ -72,6 +85,11 @@ class Log {
   ~Log();
   void set_file(os::Fd file) { set_file(std::make_shared<File>(std::move(file))); }
   void set_file(std::shared_ptr<File> file);
+  // With `written`: from now on the records of a turn of the loop are written together at its end, before any stream
+  // sends what the turn gathered, so a record is still in the file before its call is on its way. When that write
+  // fails, the records wait here and are written as soon as the file takes them; until then record() fails. Not for
+  // `strict`, where each record is made durable by itself.
+  void gather_on(io::Loop& loop);
   // Fails when the record could not be written (and, when strict, not be made durable): then the action must not
   // happen.
   Status record(const Event& event);

@@ -68,6 +68,7 @@ Status Engine::add_unit(std::uint8_t number, const ipc::EngineSettings& settings
   const base::Clock& clock = parts_.first.clock();
   auto audit = first ? std::make_unique<audit::Log>(settings.audit, clock, settings.limits.audit_ring, need_file)
                      : std::make_unique<audit::Log>(settings.audit, clock, keeper, need_file);
+  if (!settings.audit.strict) audit->gather_on(loop);
   const Unit::Parts unit_parts{.loop = loop,
                                .log = parts_.log,
                                .registry = parts_.registry,

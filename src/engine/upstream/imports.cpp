@@ -12,6 +12,25 @@ Imports::Imports(io::Loop& loop, std::uint32_t shard, Server::Observer& observer
 
 Imports::~Imports() = default;
 
+void Imports::connect(std::vector<Exports*> shards) {
+  shards_ = std::move(shards);
+  outgoing_.resize(shards_.size());
+}
+
+void Imports::send(std::uint32_t owner, io::Task task) {
+  outgoing_[owner].push_back(std::move(task));
+  loop_.at_turn_end(*this);
+}
+
+void Imports::on_turn_end() {
+  for (std::size_t owner = 0; owner < shards_.size(); ++owner) {
+    if (outgoing_[owner].empty()) continue;
+    shards_[owner]->loop().post([tasks = std::exchange(outgoing_[owner], {})]() mutable {
+      for (io::Task& task : tasks) task();
+    });
+  }
+}
+
 void Imports::apply(const ipc::EngineSettings& settings) {
   auto before = std::exchange(servers_, {});
   const auto take = [&](const ipc::ServerSettings& server, std::uint32_t owner) {
@@ -23,7 +42,7 @@ void Imports::apply(const ipc::EngineSettings& settings) {
     }
     servers_.emplace(server.name, std::make_unique<RemoteServer>(*this, observer_, owner, server));
     Exports& from = *shards_[owner];
-    from.loop().post([&from, name = server.name, shard = shard_] { from.subscribe(name, shard); });
+    send(owner, [&from, name = server.name, shard = shard_] { from.subscribe(name, shard); });
   };
   take({.name = "clawql", .prefix = "clawql__", .eager = false}, 0);
   for (const ipc::ServerSettings& server : settings.servers) take(server, shard_of(server.name, settings.shards));
@@ -41,7 +60,7 @@ CallId Imports::call(const RemoteServer& server, const OutgoingRequest& request,
   const CallId call = ++last_call_;
   calls_.emplace(call, &sink);
   Exports& to = *shards_[server.owner()];
-  to.loop().post([&to, id = RemoteId{shard_, call}, name = server.name(), moved = MovedRequest(request)] {
+  send(server.owner(), [&to, id = RemoteId{shard_, call}, name = server.name(), moved = MovedRequest(request)] {
     to.call(id, name, moved);
   });
   return call;
@@ -50,12 +69,12 @@ CallId Imports::call(const RemoteServer& server, const OutgoingRequest& request,
 void Imports::cancel(const RemoteServer& server, CallId call, std::string_view reason) {
   if (calls_.erase(call) == 0) return;
   Exports& to = *shards_[server.owner()];
-  to.loop().post([&to, id = RemoteId{shard_, call}, why = std::string(reason)] { to.cancel(id, why); });
+  send(server.owner(), [&to, id = RemoteId{shard_, call}, why = std::string(reason)] { to.cancel(id, why); });
 }
 
 void Imports::wake(const RemoteServer& server) {
   Exports& to = *shards_[server.owner()];
-  to.loop().post([&to, name = server.name(), shard = shard_] { to.wake(name, shard); });
+  send(server.owner(), [&to, name = server.name(), shard = shard_] { to.wake(name, shard); });
 }
 
 // ---- answers that come

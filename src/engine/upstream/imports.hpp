@@ -21,7 +21,7 @@ namespace clawql::engine::upstream {
 
 class Exports;
 
-class Imports {
+class Imports final : private io::TurnEnd {
  public:
   Imports(io::Loop& loop, std::uint32_t shard, Server::Observer& observer);
   ~Imports();
@@ -29,7 +29,7 @@ class Imports {
   Imports& operator=(const Imports&) = delete;
 
   // Every shard's, by number; before any loop runs. Those must live until all loops have ended.
-  void connect(std::vector<Exports*> shards) { shards_ = std::move(shards); }
+  void connect(std::vector<Exports*> shards);
   io::Loop& loop() { return loop_; }
 
   // At start and at each reload. Servers that are gone stay valid until the loop's next turn, so that the line can let
@@ -52,10 +52,16 @@ class Imports {
   std::size_t calls() const { return calls_.size(); }
 
  private:
+  // Leaves at the end of the turn, when the audit records of the turn are in the file: a call never goes before its
+  // intent.
+  void send(std::uint32_t owner, io::Task task);
+  void on_turn_end() override;
+
   io::Loop& loop_;
   const std::uint32_t shard_;
   Server::Observer& observer_;
   std::vector<Exports*> shards_;
+  std::vector<std::vector<io::Task>> outgoing_;  // by owner
   std::map<std::string, std::unique_ptr<RemoteServer>, std::less<>> servers_;
   std::unordered_map<CallId, CallSink*> calls_;
   CallId last_call_ = 0;
