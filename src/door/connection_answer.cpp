@@ -68,7 +68,8 @@ void Connection::on_reset(Reason reason) {
 
 void Connection::finish_answer() {
   client_.admission().end_request(client_);
-  if (closes_) return end_connection();
+  // A stream may have promised to stay before the drain began.
+  if (closes_ || around_.draining) return end_connection();
   begin_next();
   take_waiting_input();
   watch_input();

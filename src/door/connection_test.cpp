@@ -424,6 +424,25 @@ TEST(Drain, idle_connections_end_answers_end_first_and_done_is_said_once) {
   EXPECT_EQ(done, 1);
 }
 
+TEST(Drain, an_answer_that_began_before_and_ends_after_closes_its_connection) {
+  Bench bench;
+  FakeClient busy = bench.connect();
+  busy.send(post("{}"));
+  bench.settle();
+  bench.engine().last().head({200, ipc::ContentType::event_stream, std::nullopt, {}});
+  bench.settle();
+  int done = 0;
+  bench.door->drain([&] { ++done; });
+  bench.settle();
+  bench.engine().last().end();
+  bench.settle();
+  EXPECT_FALSE(has(busy.read(), "Connection: close\r\n")) << "its head had left already";
+  EXPECT_TRUE(busy.ended());
+  busy.vanish();
+  bench.settle();
+  EXPECT_EQ(done, 1);
+}
+
 TEST(Drain, what_does_not_end_is_ended) {
   Bench bench;
   FakeClient busy = bench.connect();

@@ -103,27 +103,29 @@ void append_event(std::string& out, const Event& event) {
 }  // namespace
 
 struct Log::Impl final : io::TurnEnd {
-  Impl(const ipc::AuditSettings& audit_settings, const base::Clock& wall, std::uint64_t ring_events,
+  Impl(const ipc::AuditSettings& audit_settings, const base::Clock& wall, std::uint64_t ring_events, Keeper where,
        std::function<void()> ask)
-      : settings(audit_settings), clock(wall), need_file(std::move(ask)), recent(ring_events) {}
+      : settings(audit_settings),
+        clock(wall),
+        keeper(std::move(where)),
+        need_file(std::move(ask)),
+        recent(ring_events) {}
 
   void append_timestamp(std::int64_t now);
   Status compose(const Event& event);
   Status write_pending();
   Status make_safe(std::size_t line_begin);
   void on_turn_end() override { stuck = !write_pending(); }
-  void rotate_when_full();
+  void rotate_when_full() const;
 
   const ipc::AuditSettings settings;
   const base::Clock& clock;
+  Keeper keeper;  // of the other shards; empty in shard 0, which has `recent`
   std::function<void()> need_file;
   io::Loop* loop = nullptr;
-  os::Fd file;
-  std::uint64_t file_size = 0;
-  bool file_asked = false;
-  bool stuck = false;    // what was gathered could not be written: no further record is taken before it is
-  std::string pending;   // whole lines that are not in the file yet …
-  std::size_t torn = 0;  // … but for so many bytes of the first one
+  std::shared_ptr<File> file;
+  bool stuck = false;   // what was gathered could not be written: no further record is taken before it is
+  std::string pending;  // whole lines that the file has not taken yet
   std::int64_t cached_second = -1;
   std::string cached_prefix;  // "2026-11-24T11:22:16." of that second
   EventIds ids;
@@ -159,23 +161,15 @@ Status Log::Impl::compose(const Event& event) {
   return {};
 }
 
-// A short write leaves the rest for the next one, so that no line is ever torn by another.
 Status Log::Impl::write_pending() {
   if (pending.empty()) return {};
   if (!file) return fail("the audit log has no file yet");
-  ssize_t count = 0;
-  do {
-    count = ::write(file.get(), pending.data() + torn, pending.size() - torn);
-  } while (count < 0 && errno == EINTR);
-  if (count < 0) return fail_system("write to the audit log " + settings.path);
-  file_size += static_cast<std::uint64_t>(count);
-  torn += static_cast<std::size_t>(count);
-  const std::size_t whole = torn == pending.size() ? torn : std::string_view(pending).substr(0, torn).rfind('\n') + 1;
-  pending.erase(0, whole);
-  torn -= whole;
-  if (!pending.empty())
-    return fail("write to the audit log " + settings.path + ": only a part of the records was taken (disk full?)");
-  return {};
+  File::Taken taken = file->write(pending);
+  pending.erase(0, taken.bytes);
+  if (taken.status) return {};
+  Error error = std::move(taken.status).error();
+  error.message = "the audit log " + settings.path + ": " + error.message;
+  return std::unexpected(std::move(error));
 }
 
 // The line that begins there is in the file now (when strict: on the disk), or will be before this turn's streams send.
@@ -187,33 +181,82 @@ Status Log::Impl::make_safe(std::size_t line_begin) {
   const std::size_t size = pending.size();
   Status done = write_pending();
   stuck = loop != nullptr && !done;
-  if (done && settings.strict && ::fdatasync(file.get()) != 0)
+  if (done && settings.strict && ::fdatasync(file->descriptor_.get()) != 0)
     return fail_system("fdatasync of the audit log " + settings.path);
   // Where the file took none of it, it is no record: its action will not happen.
   const std::size_t gone = size - pending.size();
-  if (!done && gone + torn <= line_begin) pending.resize(line_begin - gone);
+  if (!done && gone <= line_begin) pending.resize(line_begin - gone);
   return done;
 }
 
-void Log::Impl::rotate_when_full() {
-  if (file_size < settings.file_bytes || file_asked) return;
-  file_asked = true;  // the old file serves on until the next one is here
-  if (need_file) need_file();
+// The old file serves on until the next one is here.
+void Log::Impl::rotate_when_full() const {
+  if (!file || file->bytes_.load(std::memory_order_relaxed) < settings.file_bytes) return;
+  if (!file->replaced_.exchange(true, std::memory_order_relaxed) && need_file) need_file();
 }
+
+// ---- File
+
+namespace {
+
+Result<std::size_t> write_some(int descriptor, std::string_view bytes) {
+  ssize_t count = 0;
+  do {
+    count = ::write(descriptor, bytes.data(), bytes.size());
+  } while (count < 0 && errno == EINTR);
+  if (count < 0) return std::unexpected(fail_system("write").error());
+  return static_cast<std::size_t>(count);
+}
+
+}  // namespace
+
+File::File(os::Fd descriptor) : descriptor_(std::move(descriptor)) {
+  struct stat facts{};
+  if (::fstat(descriptor_.get(), &facts) == 0) bytes_ = static_cast<std::uint64_t>(facts.st_size);
+}
+
+File::Taken File::write(std::string_view lines) {
+  constexpr std::string_view kPart = "only a part of the records was taken (disk full?)";
+  const std::lock_guard lock(mutex_);
+  if (!torn_line_.empty()) {
+    const auto more = write_some(descriptor_.get(), std::string_view(torn_line_).substr(torn_done_));
+    if (!more) return {0, std::unexpected(more.error())};
+    bytes_.fetch_add(*more, std::memory_order_relaxed);
+    torn_done_ += *more;
+    if (torn_done_ < torn_line_.size()) return {0, fail(std::string(kPart))};
+    torn_line_.clear();
+  }
+  const auto count = write_some(descriptor_.get(), lines);
+  if (!count) return {0, std::unexpected(count.error())};
+  bytes_.fetch_add(*count, std::memory_order_relaxed);
+  if (*count == lines.size()) return {*count, {}};
+  const std::size_t begin = lines.substr(0, *count).rfind('\n') + 1;  // of the line that was cut; npos + 1 is 0
+  if (begin == *count) return {begin, fail(std::string(kPart))};
+  const std::size_t end = lines.find('\n', *count) + 1;
+  torn_line_ = lines.substr(begin, end - begin);
+  torn_done_ = *count - begin;
+  return {end, fail(std::string(kPart))};
+}
+
+std::string File::take_torn_line() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(torn_line_, {});
+}
+
+// ---- Log
 
 Log::Log(const ipc::AuditSettings& settings, const base::Clock& clock, std::uint64_t ring_events,
          std::function<void()> need_file)
-    : impl_(std::make_unique<Impl>(settings, clock, ring_events, std::move(need_file))) {}
+    : impl_(std::make_unique<Impl>(settings, clock, ring_events, nullptr, std::move(need_file))) {}
+
+Log::Log(const ipc::AuditSettings& settings, const base::Clock& clock, Keeper keeper, std::function<void()> need_file)
+    : impl_(std::make_unique<Impl>(settings, clock, 0, std::move(keeper), std::move(need_file))) {}
 
 Log::~Log() = default;
 
-void Log::set_file(os::Fd file) {
-  struct stat facts{};
-  const bool known = ::fstat(file.get(), &facts) == 0;
+void Log::set_file(std::shared_ptr<File> file) {
+  if (impl_->file) impl_->pending.insert(0, impl_->file->take_torn_line());
   impl_->file = std::move(file);
-  impl_->file_size = known ? static_cast<std::uint64_t>(facts.st_size) : 0;
-  impl_->file_asked = false;
-  impl_->torn = 0;  // a line that the old file took in part is written whole here
   impl_->stuck = !impl_->write_pending();
 }
 
@@ -236,9 +279,16 @@ Status Log::record(const Event& event) {
     return done;
   }
   ++impl_->written;
-  impl_->recent.add(event.principal, text);
+  if (impl_->keeper)
+    impl_->keeper(event.principal, text);
+  else
+    impl_->recent.add(event.principal, text);
   impl_->rotate_when_full();
   return {};
+}
+
+void Log::keep(std::string_view principal, std::string_view json) {
+  impl_->recent.add(principal, json);
 }
 
 std::vector<std::string> Log::recent(std::string_view principal, std::size_t limit) const {

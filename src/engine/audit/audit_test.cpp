@@ -222,6 +222,28 @@ TEST_F(AuditLog, a_record_written_in_part_fails_and_is_completed_before_the_next
   EXPECT_EQ(log.failed(), 1U);
 }
 
+TEST_F(AuditLog, a_line_that_one_shard_left_in_part_is_completed_by_the_next_one_that_writes) {
+  ASSERT_NE(std::signal(SIGXFSZ, SIG_IGN), SIG_ERR);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto file = std::make_shared<File>(open("a"));
+  std::string kept;
+  Log first = make();
+  Log second({}, clock_, [&](std::string_view, std::string_view json) { kept = json; }, [] {});
+  first.set_file(file);
+  second.set_file(file);
+  const rlimit small{100, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  const Status torn = first.record({.subtype = "of the first"});
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  EXPECT_FALSE(torn);
+  ASSERT_TRUE(second.record({.subtype = "of the second"}));
+  const auto lines = lines_of(folder_ / "a");
+  ASSERT_THAT(lines, SizeIs(2));
+  EXPECT_EQ(member(lines[0], {"event", "subtype"}), "of the first");
+  EXPECT_EQ(lines[1], kept) << "what goes to the other shard is the record";
+}
+
 TEST_F(AuditLog, gathered_records_are_in_the_file_before_the_turn_sends_anything) {
   Log log = make();
   log.set_file(open("a"));

@@ -15,11 +15,12 @@ audit::Type type_of(base::Reason reason) {
 
 }  // namespace
 
-Auditor::Auditor(io::Loop& loop, audit::Log& log)
+Auditor::Auditor(io::Loop& loop, audit::Log& log, std::uint8_t shard)
     : log_(log),
       flush_(loop, [this] { flush(); }),
-      // Names of calls must differ between runs of the engine, whose events stand in one file.
-      call_prefix_(fmt::format("{:x}-", static_cast<std::uint64_t>(loop.clock().wall_nanoseconds()) / 1'000'000)) {}
+      // Names of calls must differ between runs of the engine and between its shards, whose events stand in one file.
+      call_prefix_(
+          fmt::format("{:x}-{:x}-", static_cast<std::uint64_t>(loop.clock().wall_nanoseconds()) / 1'000'000, shard)) {}
 
 void Auditor::set_listeners(const std::vector<ipc::ListenerSettings>& listeners) {
   listeners_ = listeners;

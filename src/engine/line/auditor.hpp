@@ -24,7 +24,7 @@ struct CallFacts {
 
 class Auditor {
  public:
-  Auditor(io::Loop& loop, audit::Log& log);
+  Auditor(io::Loop& loop, audit::Log& log, std::uint8_t shard);
 
   void set_listeners(const std::vector<ipc::ListenerSettings>& listeners);
   std::string_view listener_label(std::uint16_t id) const;  // "" where it is not known

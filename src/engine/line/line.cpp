@@ -123,6 +123,12 @@ void Line::apply_log_level() {
   core_.sessions.for_each([&](mcp::Session& session) {
     if (session.log_level && (!least || *session.log_level < *least)) least = session.log_level;
   });
+  if (core_.common.log_levels.set(core_.number, least) && core_.on_level_changed) core_.on_level_changed();
+  apply_common_log_level();
+}
+
+void Line::apply_common_log_level() {
+  const auto least = core_.common.log_levels.least();
   if (!least) return;
   for (const ServerSlot& slot : core_.servers)
     if (slot.server->has_logging()) slot.server->set_log_level(mcp::to_string(*least));
@@ -161,7 +167,7 @@ void Line::initialize(const IdentifiedRequest& who, const Carriage& carriage, co
   const json::Value client = params.find("clientInfo");
   if (!wanted || (capabilities && !capabilities.is(json::Kind::object)) || (client && !client.is(json::Kind::object)))
     return refuse_whole(who, nullptr, caller, Reason::params_invalid, message.id(), "initialize");
-  if (core_.sessions.size() >= core_.limits.sessions)
+  if (core_.common.sessions.load(std::memory_order_relaxed) >= core_.limits.sessions)
     return refuse_whole(who, nullptr, caller, Reason::session_limit, message.id(), {});
 
   const auto session = core_.sessions.open(who.principal(), mcp::negotiate(*wanted), core_.loop.now());
@@ -170,7 +176,8 @@ void Line::initialize(const IdentifiedRequest& who, const Carriage& carriage, co
     return refuse_whole(who, nullptr, caller, Reason::internal, message.id(), session.error().message);
   }
   core_.auditor.session(who, **session, "session.opened");
-  core_.metrics.sessions.set(static_cast<std::int64_t>(core_.sessions.size()));
+  core_.common.sessions.fetch_add(1, std::memory_order_relaxed);
+  core_.metrics.sessions.add(1);
   caller.welcome(**session);
   const std::string response = mcp::initialize_result(message.id(), (*session)->version());
   caller.respond(mcp::Spliced(response), 200);
@@ -210,7 +217,8 @@ void Line::end_session(mcp::Session& session, std::string_view subtype) {
   while (mcp::MessageStream* stream = session.newest_stream()) stream->close();
   core_.auditor.session_ended(session, subtype);
   core_.sessions.close(session);
-  core_.metrics.sessions.set(static_cast<std::int64_t>(core_.sessions.size()));
+  core_.common.sessions.fetch_sub(1, std::memory_order_relaxed);
+  core_.metrics.sessions.add(-1);
 }
 
 // ---- batches (2025-03-26 alone)

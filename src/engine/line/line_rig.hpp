@@ -146,7 +146,7 @@ struct DoorStream final : ipc::DoorStreamHandler {
 class Rig : private ipc::DoorChannel::Handler, private SupervisorLink {
  public:
   explicit Rig(const base::Limits& limits = {}) : limits_(limits) {
-    auto made = Shard::make({loop, log_, audit, registry, *this}, 7, limits_);
+    auto made = Shard::make({loop, log_, audit, registry, *this, common}, 0, limits_);
     shard = std::move(*made);
     audit.set_file(os::Fd(::dup(audit_file_.get())));
     connect();
@@ -263,6 +263,7 @@ class Rig : private ipc::DoorChannel::Handler, private SupervisorLink {
   io::Loop loop{clock};
   telemetry::Registry registry;
   audit::Log audit{{.path = "memory", .strict = false, .file_bytes = 64U << 20}, clock, 500, [] {}};
+  Common common;
   std::deque<FakeServer> servers;
   std::unique_ptr<Shard> shard;
   std::unique_ptr<ipc::DoorChannel> door;

@@ -42,7 +42,7 @@ TEST(Initialize, opens_a_session_and_says_who_we_are) {
       R"("serverInfo":{"name":"clawql","title":"ClawQL Gateway","version":")" CLAWQL_VERSION R"("}}})");
   const std::string id = stream.field(ipc::ResponseField::session_id);
   EXPECT_EQ(id.size(), 66U);
-  EXPECT_EQ(id.substr(0, 2), "07");
+  EXPECT_EQ(id.substr(0, 2), "00");
   EXPECT_TRUE(rig.audited({"session.opened", "loopback"}));
   for (const std::string& line : rig.audit_lines()) EXPECT_EQ(line.find(id), std::string::npos);
 }
