@@ -154,7 +154,12 @@ struct EngineChannel::Impl final : FrameStream::Receiver {
   void on_window() override {
     for (const StreamId stream : std::exchange(blocked, {})) {
       slots[stream].blocked = false;
-      if (slots[stream].waiting() > 0) pump(stream);
+      if (slots[stream].waiting() == 0) continue;
+      pump(stream);
+      // As after credit of the stream: whoever waits for the last byte to leave hears of it here or never.
+      const Slot& slot = slots[stream];
+      if (slot.handler != nullptr) slot.handler->on_taken(slot.waiting());
+      if (frames.lost()) return;
     }
   }
 
