@@ -17,6 +17,7 @@
 #include "ipc/control.hpp"
 #include "ipc/settings.hpp"
 #include "os/lockdown.hpp"
+#include "os/process.hpp"
 
 namespace clawql {
 namespace {
@@ -211,6 +212,7 @@ int run(int argc, char** argv) {
     fmt::print(stderr, "clawql-engine: {}\n", ready.error().message);
     return kRefused;
   }
+  os::give_back_large_blocks();
   return Program(format).run();
 }
 

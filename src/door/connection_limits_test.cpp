@@ -253,5 +253,21 @@ TEST(Connection, looks_at_no_further_request_of_a_client_that_does_not_take_its_
   EXPECT_EQ(answers, sent / get("/nothing").size());
 }
 
+TEST(Connection, requests_that_wait_behind_a_stream_of_events_count_as_held_bytes) {
+  base::Limits limits;
+  limits.connections = limits.connections_per_peer = 5000;
+  Bench bench(limits);
+  const std::string waiting(64U << 10, 'x');
+  std::vector<FakeClient> clients;
+  for (std::size_t i = 0; i < kMaxHeldBytes / waiting.size() + 100; ++i) {
+    clients.push_back(bench.connect());
+    clients.back().send(get("/mcp"));
+    bench.settle();
+    clients.back().send(waiting);
+    bench.settle();
+  }
+  EXPECT_GT(bench.refused(Reason::overloaded), 0U);
+}
+
 }  // namespace
 }  // namespace clawql::door::test

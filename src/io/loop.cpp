@@ -131,8 +131,8 @@ struct Loop::Impl {
         happened += run_posted();
     }
     if (!wheel.empty()) wheel.advance(clock.monotonic());
-    happened += run_turn_end(waiting_first);
-    happened += run_turn_end(waiting);
+    happened += run_turn_end(waiting_first, running_first);
+    happened += run_turn_end(waiting, running);
     graveyard.clear();
     return happened;
   }
@@ -149,18 +149,20 @@ struct Loop::Impl {
     return tasks.size();
   }
 
-  std::size_t run_turn_end(std::vector<TurnEnd*>& list) {
-    running.swap(list);
+  std::size_t run_turn_end(std::vector<TurnEnd*>& list, std::vector<TurnEnd*>& round) {
+    round.swap(list);
     // Told of their new place: one of them may destroy another that has not had its turn.
-    for (TurnEnd* const what : running)
-      if (what != nullptr) what->list_ = &running;
-    for (std::size_t i = 0; i < running.size(); ++i) {
-      if (running[i] == nullptr) continue;
-      running[i]->list_ = nullptr;
-      running[i]->on_turn_end();
+    for (TurnEnd* const what : round)
+      if (what != nullptr) what->list_ = &round;
+    std::size_t count = round.size();
+    for (std::size_t i = 0; i < round.size(); ++i) {
+      // One before it may have asked to be first before the bytes of the next one leave.
+      if (&list == &waiting && !waiting_first.empty()) count += run_turn_end(waiting_first, running_first);
+      if (round[i] == nullptr) continue;
+      round[i]->list_ = nullptr;
+      round[i]->on_turn_end();
     }
-    const std::size_t count = running.size();
-    running.clear();
+    round.clear();
     return count;
   }
 
@@ -169,7 +171,7 @@ struct Loop::Impl {
   os::Fd wake;
   DeadlineWheel wheel;
   std::array<epoll_event, kEventsPerTurn> events{};
-  std::vector<TurnEnd*> waiting_first, waiting, running;
+  std::vector<TurnEnd*> waiting_first, running_first, waiting, running;
   std::vector<std::shared_ptr<Watch::State>> graveyard;
   std::atomic<bool> stopped{false};
   std::mutex mutex;

@@ -63,8 +63,10 @@ void Stream::on_readable() {
   if (!paused_ && !ended_ && !dead_) watch_->want_read();
 }
 
+// Not at once: the turn may have gathered bytes since the last flush, and what must happen before they leave happens at
+// its end (Loop::first_at_turn_end).
 void Stream::on_writable() {
-  flush();
+  flush_soon();
 }
 
 void Stream::flush_soon() {

@@ -238,6 +238,9 @@ void Line::take_batch(const IdentifiedRequest& who, const Carriage& carriage, js
     if (message->kind() == mcp::MessageKind::request) {
       if (message->method() == mcp::Method::initialize)
         return refuse_whole(who, *session, caller, Reason::message_invalid, {}, "initialize in a batch");
+      // Looked at before the ids are compared with each other, so that there are never many of them.
+      if (ids.size() >= core_.limits.in_flight_session)
+        return refuse_whole(who, *session, caller, Reason::too_many_requests, {}, "batch");
       if ((*session)->find(message->id()) != nullptr || std::ranges::find(ids, message->id()) != ids.end())
         return refuse_whole(who, *session, caller, Reason::request_id_in_use, message->id(), "batch");
       ids.push_back(message->id());
@@ -245,8 +248,6 @@ void Line::take_batch(const IdentifiedRequest& who, const Carriage& carriage, js
     messages.push_back(*message);
   }
   if (messages.empty()) return refuse_whole(who, *session, caller, Reason::message_invalid, {}, "empty batch");
-  if (ids.size() > core_.limits.in_flight_session)
-    return refuse_whole(who, *session, caller, Reason::too_many_requests, {}, "batch");
 
   (*session)->touch(core_.loop.now());
   caller.serve(**session);

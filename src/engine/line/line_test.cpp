@@ -702,6 +702,17 @@ TEST(Batch, that_is_empty_or_holds_a_bad_element_is_refused_whole) {
   EXPECT_EQ(server.calls(), 0U);
 }
 
+// Comparing all ids of a body with each other would hold up the shard for a minute.
+TEST(Batch, with_more_requests_than_may_be_in_flight_is_refused_before_the_rest_is_looked_at) {
+  Rig rig;
+  const std::string session = rig.initialize("2025-03-26");
+  std::string batch = "[";
+  for (std::uint64_t id = 0; id <= base::Limits{}.in_flight_session; ++id)
+    batch += R"({"jsonrpc":"2.0","method":"ping","id":)" + std::to_string(id) + "},";
+  batch += std::string(kPing) + ",1]";  // an id that is in use, and an element that is no message
+  expect_refused(rig, rig.post(batch, session), 429, 429, Reason::too_many_requests);
+}
+
 // ---- newline JSON
 
 TEST(Lines, are_a_session_from_initialize_to_the_end_of_the_connection) {
