@@ -19,14 +19,14 @@ http::HeadLimits head_limits(const base::Limits& limits) {
   return result;
 }
 
-void empty(std::string& buffer) {
+}  // namespace
+
+void Connection::empty(std::string& buffer) {
   if (buffer.capacity() > kKeptCapacity)
     std::string().swap(buffer);
   else
     buffer.clear();
 }
-
-}  // namespace
 
 Connection::Connection(Client& client)
     : client_(client), around_(client.surroundings()), parser_(head_limits(around_.snapshot->limits)) {

@@ -113,8 +113,8 @@ void Connection::reset_request() {
   decoder_ = http::BodyDecoder();
   listed_origin_.clear();
   head_bytes_ = {};
-  head_.clear();
-  body_.clear();
+  empty(head_);
+  empty(body_);
   if (link_ != nullptr) link_->forget(*this);
   link_ = nullptr;
   body_credit_ = 0;
@@ -137,7 +137,7 @@ void Connection::end_connection() {
   call_.cancel();
   reset_request();
   phase_ = Phase::over;
-  in_.clear();
+  empty(in_);
   client_.linger();
 }
 
