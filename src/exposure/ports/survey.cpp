@@ -187,8 +187,7 @@ class Look {
       SocketFile file{facts.st_mode & 07777U, facts.st_uid, facts.st_gid, false};
       // The kernel tells device numbers in its own encoding: major << 20 | minor.
       file.same = static_cast<std::uint32_t>(facts.st_ino) == named.inode &&
-                  (major(facts.st_dev) << 20 | minor(facts.st_dev)) == named.device &&
-                  S_ISSOCK(facts.st_mode);
+                  (major(facts.st_dev) << 20 | minor(facts.st_dev)) == named.device && S_ISSOCK(facts.st_mode);
       listener.file = file;
       if (file.same) return;
     }
