@@ -159,6 +159,14 @@ Event trouble_event(const std::string& text) {
   return event;
 }
 
+Event watching_event(bool traced) {
+  const std::string_view means = traced ? "tracepoint" : "poll";
+  Event event;
+  event.json = fmt::format(R"({{"time":"{}","event":"watching","by":"{}"}})", utc_now(), means);
+  event.human = fmt::format("{}  watching  by {}", utc_now(), means);
+  return event;
+}
+
 Status check(const Recipients& recipients) {
   if (recipients.webhook.empty()) return {};
   CLAWQL_TRY([[maybe_unused]] const Url url, parse_url(recipients.webhook));

@@ -21,6 +21,8 @@ std::string utc_now();
 Event listen_event(const exposure::ports::ListenEvent& seen, bool declared);
 Event drift_event(const exposure::ports::Finding& finding, bool appeared);
 Event trouble_event(const std::string& text);
+// The first audit is done, and what happens from now on is told.
+Event watching_event(bool traced);
 
 struct Recipients {
   bool json = false;

@@ -39,8 +39,10 @@ class Watch {
   int run() {
     auto signals = os::signal_descriptor({SIGTERM, SIGINT, SIGHUP});
     if (!signals) return give_up(signals.error());
+    own_space_ = ports::own_space();
     if (!choice_.poll_only) open_trace();
     if (const Status first = audit(); !first) return give_up(first.error());
+    tell(watching_event(trace_.has_value()), choice_.recipients);
     while (!is_orphaned()) {
       std::array<pollfd, 2> wanted{{{signals->get(), POLLIN, 0}, {trace_ ? trace_->fd() : -1, POLLIN, 0}}};
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_ - Clock::now()).count();
@@ -103,6 +105,7 @@ class Watch {
       return;
     }
     for (const ports::ListenEvent& event : *events) {
+      if (!expected_.other_spaces && event.space != 0 && event.space != own_space_) continue;
       const bool declared = is_declared(event.place);
       metrics_.listens += event.closed ? 0 : 1;
       metrics_.undeclared += event.closed || declared ? 0 : 1;
@@ -123,14 +126,14 @@ class Watch {
       return std::ranges::any_of(
           list, [&](const ports::Finding& other) { return other.id == one.id && other.subject == one.subject; });
     };
+    metrics_.findings.clear();
+    for (const ports::Finding& finding : now) ++metrics_.findings[std::string(ports::kind_of(finding.id).name)];
+    if (!choice_.recipients.metrics_file.empty()) write_metrics(metrics_, choice_.recipients.metrics_file);
     for (const ports::Finding& finding : now)
       if (!holds(last_, finding)) tell(drift_event(finding, true), choice_.recipients);
     for (const ports::Finding& finding : last_)
       if (!holds(now, finding)) tell(drift_event(finding, false), choice_.recipients);
     last_ = std::move(now);
-    metrics_.findings.clear();
-    for (const ports::Finding& finding : last_) ++metrics_.findings[std::string(ports::kind_of(finding.id).name)];
-    if (!choice_.recipients.metrics_file.empty()) write_metrics(metrics_, choice_.recipients.metrics_file);
     return {};
   }
 
@@ -139,6 +142,7 @@ class Watch {
   std::optional<ports::ListenTrace> trace_;
   std::vector<ports::Finding> last_;
   Metrics metrics_;
+  std::uint64_t own_space_ = 0;
   Clock::time_point next_;
 };
 

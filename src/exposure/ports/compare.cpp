@@ -227,7 +227,11 @@ class Comparison {
 
   void unexpected(const Listener& listener) {
     const std::string where = listener.place.text();
-    if (listener.owners.empty()) return unknown_owner(listener, 1);
+    if (listener.owners.empty()) {
+      unknown_owner(listener, 1);
+      const FindingId id = listener.place.is_abstract() ? FindingId::abstract_socket : FindingId::unexpected;
+      return add(id, listener.place, where + ": " + owners_text(listener), 1);
+    }
     const Owner& owner = listener.owners.front();
     const std::string_view program = base_name(owner.executable);
     if (program == "ssh" || (program.starts_with("sshd") && is_ssh_session(owner)))

@@ -100,7 +100,7 @@ std::string report_text(const Survey& survey, std::span<const Finding> findings)
   }
   for (const Finding& finding : findings) {
     const FindingKind& kind = kind_of(finding.id);
-    out += fmt::format("  {}  {}: {}\n      {} {}\n", name_of(kind.severity), kind.name, printable_bytes(finding.text),
+    out += fmt::format("  {}  {}: {}\n      {} {}\n", name_of(kind.severity), kind.name, printable_line(finding.text),
                        kind.meaning, kind.remedy);
   }
   return out;

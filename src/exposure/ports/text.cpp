@@ -62,15 +62,27 @@ std::string unescape_mount(std::string_view text) {
   return out;
 }
 
-std::string printable_bytes(std::string_view bytes) {
+namespace {
+
+std::string escaped(std::string_view bytes, bool backslash_too) {
   std::string out;
   for (const char c : bytes) {
-    if (c >= ' ' && c <= '~' && c != '\\')
+    if (c >= ' ' && c <= '~' && (c != '\\' || !backslash_too))
       out += c;
     else
       out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
   }
   return out;
+}
+
+}  // namespace
+
+std::string printable_bytes(std::string_view bytes) {
+  return escaped(bytes, true);
+}
+
+std::string printable_line(std::string_view text) {
+  return escaped(text, false);
 }
 
 std::string_view base_name(std::string_view path) {

@@ -21,6 +21,8 @@ std::string unescape_mount(std::string_view text);
 // Bytes that are not printable ASCII, and backslashes, as \xNN: one text for each name, safe in YAML, JSON and
 // terminals.
 std::string printable_bytes(std::string_view bytes);
+// The same for a text that already holds such names: backslashes stay.
+std::string printable_line(std::string_view text);
 std::string_view base_name(std::string_view path);
 
 }  // namespace clawql::exposure::ports

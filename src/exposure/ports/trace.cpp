@@ -61,6 +61,11 @@ void remove_stale(const std::string& instances) {
   for (const std::string& name : stale) ::rmdir((instances + "/" + name).c_str());
 }
 
+std::uint64_t space_at(const std::string& path) {
+  struct stat facts{};
+  return ::stat(path.c_str(), &facts) == 0 ? facts.st_ino : 0;
+}
+
 // The value after "key=" in the event's fields.
 std::string_view field(std::string_view fields, std::string_view key) {
   const std::string wanted = " " + std::string(key) + "=";
@@ -79,8 +84,8 @@ std::optional<Protocol> traced_protocol(std::string_view name) {
 
 }  // namespace
 
-// "  python3-4711    [001] .....  1234.567890: inet_sock_set_state: family=AF_INET protocol=IPPROTO_TCP sport=8080 …"
-// The name may hold anything, so the line is taken apart from its right.
+// "  python3-4712    (   4711) [001] .....  1234.567890: inet_sock_set_state: family=AF_INET protocol=IPPROTO_TCP
+// sport=8080 …" The name may hold anything, so the line is taken apart from its right.
 std::optional<ListenEvent> parse_trace_line(std::string_view line) {
   const auto marker = line.find(kMarker);
   if (marker == std::string_view::npos || line.size() > kMaxLine) return std::nullopt;
@@ -89,6 +94,13 @@ std::optional<ListenEvent> parse_trace_line(std::string_view line) {
   const auto cpu = head.rfind(" [");
   if (cpu == std::string_view::npos) return std::nullopt;
   head = head.substr(0, head.find_last_not_of(' ', cpu) + 1);
+  // The number after the name is the thread's; the process's is in parentheses, "(-------)" where it is not known.
+  std::optional<std::uint32_t> process;
+  if (const auto begin = head.rfind('('); head.ends_with(')') && begin != std::string_view::npos) {
+    const auto words = words_of(head.substr(begin + 1, head.size() - begin - 2));
+    if (!words.empty()) process = base::parse_decimal<std::uint32_t>(words.front());
+    head = head.substr(0, head.find_last_not_of(' ', begin - 1) + 1);
+  }
   const auto dash = head.rfind('-');
   if (dash == std::string_view::npos) return std::nullopt;
   const auto pid = base::parse_decimal<std::uint32_t>(head.substr(dash + 1));
@@ -96,7 +108,7 @@ std::optional<ListenEvent> parse_trace_line(std::string_view line) {
   const auto port = base::parse_decimal<std::uint16_t>(field(fields, "sport"));
   if (!pid || !protocol || !port) return std::nullopt;
   ListenEvent event;
-  event.pid = static_cast<pid_t>(*pid);
+  event.pid = static_cast<pid_t>(process.value_or(*pid));
   std::string_view name = head.substr(0, dash);
   name.remove_prefix(std::min(name.find_first_not_of(' '), name.size()));
   event.name = printable_bytes(name);
@@ -111,6 +123,10 @@ std::optional<ListenEvent> parse_trace_line(std::string_view line) {
   return event;
 }
 
+std::uint64_t own_space() {
+  return space_at("/proc/thread-self/ns/net");
+}
+
 Result<ListenTrace> ListenTrace::open() {
   CLAWQL_TRY(const std::string root, find_tracefs());
   remove_stale(root + "/instances");
@@ -121,6 +137,7 @@ Result<ListenTrace> ListenTrace::open() {
   const std::string names = read_small_file(root + "/saved_cmdlines_size").value_or("");
   if (const auto size = base::parse_decimal<std::uint32_t>(names.substr(0, names.find('\n'))); size && *size < 4096)
     static_cast<void>(write_file(root + "/saved_cmdlines_size", "4096"));
+  CLAWQL_CHECKED(write_file(folder + "/options/record-tgid", "1"));
   const std::string event = folder + "/events/sock/inet_sock_set_state/";
   CLAWQL_CHECKED(write_file(folder + "/buffer_size_kb", "512"));
   CLAWQL_CHECKED(write_file(folder + "/buffer_percent", "0"));  // wake the reader for every event
@@ -153,6 +170,7 @@ Result<std::vector<ListenEvent>> ListenTrace::read() {
     if (auto event = parse_trace_line(line)) {
       if (const auto known = read_small_file(fmt::format("/proc/{}/comm", event->pid)); known && event->name == "<...>")
         event->name = printable_bytes(known->substr(0, known->find('\n')));
+      event->space = space_at(fmt::format("/proc/{}/ns/net", event->pid));
       events.push_back(std::move(*event));
     } else {
       ++lost_;

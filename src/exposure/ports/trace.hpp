@@ -19,14 +19,18 @@
 namespace clawql::exposure::ports {
 
 struct ListenEvent {
-  pid_t pid = 0;        // as the kernel numbers it, whatever namespace it lives in
-  std::string name;     // comm; "<...>" where the kernel no longer knew
-  Place place;          // protocol, address, port
-  bool closed = false;  // it stopped listening
+  pid_t pid = 0;            // as the kernel numbers it, whatever namespace it lives in
+  std::string name;         // comm; "<...>" where the kernel no longer knew
+  Place place;              // protocol, address, port
+  bool closed = false;      // it stopped listening
+  std::uint64_t space = 0;  // inode of the process's network namespace; 0: the process was gone already
 };
 
 // One line of trace_pipe. nullopt: it is none of ours.
 std::optional<ListenEvent> parse_trace_line(std::string_view line);
+
+// Inode of the caller's network namespace, 0 where /proc is hidden.
+std::uint64_t own_space();
 
 class ListenTrace {
  public:

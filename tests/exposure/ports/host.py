@@ -37,7 +37,7 @@ class Host:
         self.expected = folder / "ports.yaml"
         self.outer = subprocess.Popen(["unshare", "--pid", "--mount", "--net", "--fork", "--kill-child", "--mount-proc", "sh", "-c",
                                        "mount -t tmpfs run /run && mkdir /run/bin /run/netns && echo ready && exec sleep infinity"],
-                                      stdout=subprocess.PIPE, text=True)
+                                      stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         assert self.outer.stdout.readline() == "ready\n"
         self.init = machine.children(self.outer.pid)[0].pid
         self.run("ip link set lo up")

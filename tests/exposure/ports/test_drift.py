@@ -236,12 +236,14 @@ CHANGES = {
                          lambda g: served(g, {**SERVE, "AllowFunnel": {"gw.tail.test:443": True}})),
     "cloudflared": ("ports.cloudflared-no-config", "cloudflared /run/bin/cloudflared",
                     lambda g: g.open(program="/run/bin/cloudflared", kind="sleep", comm="cloudflared", words=("tunnel", "run"))),
-    "hidden owner": ("ports.owner-unknown", "tcp 127.0.0.1:9105", lambda g: g.open(kind="tcp", port=9105, pid=False)),
+    "hidden owner": ("ports.owner-unknown", "tcp 127.0.0.1:8080", lambda g: g.instead("web", pid=False)),
+    "hidden owner of a new listener": ("ports.owner-unknown", "tcp 127.0.0.1:9105", lambda g: g.open(kind="tcp", port=9105, pid=False)),
 }
 # What comes with a change by its nature: the stand-ins' own sockets, sshd itself.
 ALSO = {
     "tailscale serve": {(U, "unix /run/tailscaled.sock")},
     "tailscale funnel": {(U, "unix /run/tailscaled.sock")},
+    "hidden owner of a new listener": {(U, "tcp 127.0.0.1:9105")},
     "ssh -R": {(U, "tcp 127.0.0.1:2222")},
     "ssh -L": {(U, "tcp 127.0.0.1:2222")},
 }
