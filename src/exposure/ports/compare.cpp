@@ -135,9 +135,12 @@ class Comparison {
 
   bool exact(const Listener& listener) {
     for (const std::size_t i : candidates(listener.place)) {
-      if (fit(expected_.listeners[i], listener.place) != Fit::exact) continue;
+      const ExpectedListener& declared = expected_.listeners[i];
+      if (fit(declared, listener.place) != Fit::exact) continue;
+      // Any port was declared for one program; others have no part in it.
+      if (declared.any_port && (listener.owners.empty() || !other_owner(declared, listener).empty())) continue;
       met_[i] = true;
-      judge(expected_.listeners[i], listener);
+      judge(declared, listener);
       return true;
     }
     return false;
@@ -210,11 +213,12 @@ class Comparison {
     for (const Fit wanted : {Fit::wider, Fit::narrower}) {
       for (const std::size_t i : candidates(listener.place)) {
         const ExpectedListener& declared = expected_.listeners[i];
+        if (declared.any_port) continue;
         if ((met_[i] && !moved_.contains(i)) || fit(declared, listener.place) != wanted) continue;
+        if (wanted == Fit::narrower && !other_owner(declared, listener).empty()) continue;
         met_[i] = true;
         moved_.insert(i);
         const bool wider = wanted == Fit::wider;
-        if (!wider && !other_owner(declared, listener).empty()) continue;
         add(wider ? FindingId::widened : FindingId::missing, declared.place,
             fmt::format("{}: {} {} instead ({})", declared.place.text(),
                         wider ? "open wider, as" : "not open; there is", listener.place.text(), owners_text(listener)),
