@@ -23,6 +23,7 @@ namespace {
 
 using Protocol = DumpedSocket::Protocol;
 
+constexpr std::uint8_t kEstablished = 1;
 constexpr std::uint8_t kUnconnected = 7;  // TCP_CLOSE, which datagram sockets without a peer are in
 constexpr std::uint8_t kListening = 10;   // TCP_LISTEN, also of Unix sockets and SCTP
 constexpr int kAttempts = 4;              // a dump that the kernel calls inconsistent is asked for again
@@ -65,17 +66,32 @@ int on_inet_attribute(const nlattr* attribute, void* context) {
   return MNL_CB_OK;
 }
 
+Result<SocketAddress> address_of(int family, const void* address, std::uint16_t port) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (::inet_ntop(family, address, text.data(), text.size()) == nullptr) return fail_system("inet_ntop");
+  return SocketAddress::ip(text.data(), ntohs(port));
+}
+
+int on_connection(const nlmsghdr* header, void* context) {
+  if (mnl_nlmsg_get_payload_len(header) < sizeof(inet_diag_msg)) return errno = EPROTO, MNL_CB_ERROR;
+  inet_diag_msg message{};
+  std::memcpy(&message, mnl_nlmsg_get_payload(header), sizeof message);
+  if (message.idiag_state != kEstablished) return MNL_CB_OK;
+  const auto remote = address_of(message.idiag_family, message.id.idiag_dst, message.id.idiag_dport);
+  const auto local = address_of(message.idiag_family, message.id.idiag_src, message.id.idiag_sport);
+  if (!remote || !local) return errno = EPROTO, MNL_CB_ERROR;
+  if (!remote->is_loopback()) return MNL_CB_OK;
+  static_cast<std::vector<LoopbackConnection>*>(context)->push_back({*local, *remote, message.idiag_inode});
+  return MNL_CB_OK;
+}
+
 int on_inet(const nlmsghdr* header, void* context) {
   const auto& answer = *static_cast<Answer*>(context);
   if (mnl_nlmsg_get_payload_len(header) < sizeof(inet_diag_msg)) return errno = EPROTO, MNL_CB_ERROR;
   inet_diag_msg message{};
   std::memcpy(&message, mnl_nlmsg_get_payload(header), sizeof message);
   if (!receives(answer.protocol, message.idiag_state) || message.id.idiag_sport == 0) return MNL_CB_OK;
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  if (::inet_ntop(message.idiag_family, message.id.idiag_src, text.data(), text.size()) == nullptr) {
-    return errno = EPROTO, MNL_CB_ERROR;
-  }
-  auto address = SocketAddress::ip(text.data(), ntohs(message.id.idiag_sport));
+  const auto address = address_of(message.idiag_family, message.id.idiag_src, message.id.idiag_sport);
   if (!address) return errno = EPROTO, MNL_CB_ERROR;
   DumpedSocket socket;
   socket.protocol = answer.protocol;
@@ -152,13 +168,13 @@ struct Question {
   nlmsghdr* header() { return reinterpret_cast<nlmsghdr*>(bytes.data()); }
 };
 
-Question inet_question(int family, int protocol, bool listening) {
+Question inet_question(int family, int protocol, std::uint8_t state) {
   Question question;
   nlmsghdr* header = mnl_nlmsg_put_header(question.bytes.data());
   inet_diag_req_v2 request{};
   request.sdiag_family = static_cast<std::uint8_t>(family);
   request.sdiag_protocol = static_cast<std::uint8_t>(protocol);
-  request.idiag_states = 1U << (listening ? kListening : kUnconnected);
+  request.idiag_states = 1U << state;
   std::memcpy(mnl_nlmsg_put_extra_header(header, sizeof request), &request, sizeof request);
   // sdiag_protocol has 8 bits: MPTCP cut to them would silently be TCP.
   if (protocol > 255) mnl_attr_put_u32(header, INET_DIAG_REQ_PROTOCOL, static_cast<std::uint32_t>(protocol));
@@ -177,7 +193,9 @@ Question unix_question() {
 }
 
 // One question and all of its answer. The errno of a refusal is in Error::system_errno.
-Status ask_once(Question question, Protocol protocol, std::vector<DumpedSocket>& out) {
+// `take` gets each datagram, its sequence number and port, and says whether it was the last.
+template <class Take>
+Status ask_once(Question question, const Take& take) {
   const std::unique_ptr<mnl_socket, CloseSocket> socket(mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC));
   if (!socket) return fail_system("open NETLINK_SOCK_DIAG");
   if (mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0) return fail_system("bind NETLINK_SOCK_DIAG");
@@ -193,19 +211,27 @@ Status ask_once(Question question, Protocol protocol, std::vector<DumpedSocket>&
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail_system("read NETLINK_SOCK_DIAG");
     if (got == 0) return fail("NETLINK_SOCK_DIAG ended its answer halfway");
-    CLAWQL_TRY(const bool complete,
-               parse_socket_dump({in.data(), static_cast<std::size_t>(got)}, protocol, 1, port, out));
+    CLAWQL_TRY(const bool complete, take(std::span<const char>(in.data(), static_cast<std::size_t>(got)), 1U, port));
     if (complete) return {};
   }
 }
 
-Status ask(const Question& question, Protocol protocol, std::vector<DumpedSocket>& out) {
+template <class Socket, class Parse>
+Status ask(const Question& question, std::vector<Socket>& out, const Parse& parse) {
   const std::size_t before = out.size();
   for (int attempt = 1;; ++attempt) {
-    Status status = ask_once(question, protocol, out);
+    Status status = ask_once(question, [&](std::span<const char> bytes, unsigned sequence, unsigned port) {
+      return parse(bytes, sequence, port, out);
+    });
     if (status || status.error().system_errno != EINTR || attempt == kAttempts) return status;
     out.resize(before);
   }
+}
+
+Status ask(const Question& question, Protocol protocol, std::vector<DumpedSocket>& out) {
+  return ask(question, out, [&](std::span<const char> bytes, unsigned sequence, unsigned port, auto& found) {
+    return parse_socket_dump(bytes, protocol, sequence, port, found);
+  });
 }
 
 // The TCP subflow of an MPTCP listener carries the inode of the MPTCP socket.
@@ -230,6 +256,20 @@ Result<bool> parse_socket_dump(std::span<const char> bytes, Protocol protocol, u
   return more == MNL_CB_STOP;
 }
 
+Result<bool> parse_connection_dump(std::span<const char> bytes, unsigned sequence, unsigned port,
+                                   std::vector<LoopbackConnection>& out) {
+  const int more = mnl_cb_run(bytes.data(), bytes.size(), sequence, port, on_connection, &out);
+  if (more < 0) return fail_system("NETLINK_SOCK_DIAG");
+  return more == MNL_CB_STOP;
+}
+
+Result<std::vector<LoopbackConnection>> dump_loopback_connections() {
+  std::vector<LoopbackConnection> result;
+  for (const int family : {AF_INET, AF_INET6})
+    CLAWQL_CHECKED(ask(inet_question(family, IPPROTO_TCP, kEstablished), result, parse_connection_dump));
+  return result;
+}
+
 Result<std::vector<DumpedSocket>> dump_sockets() {
   struct Asked {
     Protocol protocol;
@@ -245,7 +285,8 @@ Result<std::vector<DumpedSocket>> dump_sockets() {
   std::vector<DumpedSocket> result;
   for (const Asked& asked : kAsked) {
     for (const int family : {AF_INET, AF_INET6}) {
-      const Status status = ask(inet_question(family, asked.number, asked.listening), asked.protocol, result);
+      const Status status =
+          ask(inet_question(family, asked.number, asked.listening ? kListening : kUnconnected), asked.protocol, result);
       if (status) continue;
       if (asked.may_lack && status.error().system_errno == ENOENT &&
           (asked.protocol != Protocol::mptcp || ::access("/proc/sys/net/mptcp/enabled", F_OK) != 0)) {

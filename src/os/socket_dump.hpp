@@ -42,4 +42,14 @@ Result<bool> parse_socket_dump(std::span<const char> bytes, DumpedSocket::Protoc
 // since half an answer would be taken for all of it. An MPTCP listener appears once, not also as its TCP subflow.
 Result<std::vector<DumpedSocket>> dump_sockets();
 
+// An open TCP connection of this namespace whose other end is this host's loopback.
+struct LoopbackConnection {
+  SocketAddress local, remote;
+  std::uint64_t inode = 0;
+};
+// As parse_socket_dump.
+Result<bool> parse_connection_dump(std::span<const char> bytes, unsigned sequence, unsigned port,
+                                   std::vector<LoopbackConnection>& out);
+Result<std::vector<LoopbackConnection>> dump_loopback_connections();
+
 }  // namespace clawql::os

@@ -17,5 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const DumpedSocket& socket : found) {
     CLAWQL_CHECK(socket.is_unix() ? !socket.name.empty() || socket.abstract_name : socket.local.port() != 0);
   }
+  std::vector<LoopbackConnection> connections;
+  static_cast<void>(parse_connection_dump({reinterpret_cast<const char*>(room.data()), size - 1}, 0, 0, connections));
+  for (const LoopbackConnection& connection : connections) CLAWQL_CHECK(connection.remote.is_loopback());
   return 0;
 }

@@ -80,7 +80,9 @@ class Look {
     return {};
   }
 
-  bool has_riddles() const { return lost_space_ || unowned_ > 0; }
+  bool has_riddles() const { return unowned_ > 0; }
+  // Namespaces that went before they were entered. What they held was never seen, so no later look makes up for it.
+  const std::vector<Finding>& lost() const { return lost_; }
 
   Survey finish() {
     incomplete_view();
@@ -98,6 +100,8 @@ class Look {
     if (!scope_.ways) return {};
     read_rule_sets(label, survey_.ways, survey_.gaps);
     read_route_localnet(label, survey_.ways, survey_.gaps);
+    CLAWQL_TRY(const auto connections, os::dump_loopback_connections());
+    for (const os::LoopbackConnection& connection : connections) loopback_.push_back({label, connection});
     CLAWQL_TRY(const Links links, read_links());
     judge_weak_host(survey_.listeners, label, links, survey_.ways);
     return {};
@@ -135,10 +139,10 @@ class Look {
       const Status entered = in_space(space, inode, [&] { visited = visit(label); });
       if (entered && visited) continue;
       const Error& error = entered ? visited.error() : entered.error();
-      lost_space_ = lost_space_ || error.system_errno == ENOENT;
       const std::string subject = "[" + label + "]";
-      survey_.gaps.push_back({FindingId::namespace_hidden, subject,
-                              fmt::format("network namespace {} (net:[{}]): {}", label, inode, error.message), 1});
+      auto& gaps = error.system_errno == ENOENT ? lost_ : survey_.gaps;
+      gaps.push_back({FindingId::namespace_hidden, subject,
+                      fmt::format("network namespace {} (net:[{}]): {}", label, inode, error.message), 1});
     }
   }
 
@@ -158,6 +162,26 @@ class Look {
       if (listener.owners.empty()) ++unowned_;
     }
     for (const NamedFile& file : files_) look_at(file);
+    forwards();
+  }
+
+  // `ssh -L` through this host's sshd has no listener here: what shows is a connection of a session to one of ours. The
+  // session's own connection to its client comes from the port of sshd's listener.
+  void forwards() {
+    std::set<std::pair<std::string, std::uint16_t>> ports;
+    for (const Listener& listener : survey_.listeners)
+      if (!is_unix(listener.place.protocol)) ports.emplace(listener.place.space, listener.place.port);
+    for (const auto& [label, connection] : loopback_) {
+      if (!ports.contains({label, connection.remote.port()}) || ports.contains({label, connection.local.port()}))
+        continue;
+      const auto holders = table_.holders.find(connection.inode);
+      if (holders == table_.holders.end()) continue;
+      const auto owner = read_owner(scope_.proc, holders->second.front());
+      if (!owner || !base_name(owner->executable).starts_with("sshd")) continue;
+      const std::string subject =
+          (label.empty() ? "" : "[" + label + "] ") + "ssh session -> tcp " + connection.remote.text();
+      survey_.ways.push_back({FindingId::ssh_forward, subject, fmt::format("{} (pid {})", subject, owner->pid), 1});
+    }
   }
 
   struct NamedFile {
@@ -216,8 +240,9 @@ class Look {
   ProcessTable table_;
   Survey survey_;
   std::vector<NamedFile> files_;
+  std::vector<std::pair<std::string, os::LoopbackConnection>> loopback_;
   std::size_t unowned_ = 0;
-  bool lost_space_ = false;
+  std::vector<Finding> lost_;
 };
 
 }  // namespace
@@ -247,14 +272,19 @@ std::string Place::text() const {
   return out;
 }
 
-// A socket without an owner or a namespace that went may be a matter of timing: what was there during the look may be
-// gone after it. So such a look is repeated, and what stays is reported.
+// A socket without an owner may be a matter of timing: its owner came or went during the look. So such a look is
+// repeated, and what stays is reported.
 Result<Survey> take_survey(const Scope& scope) {
   constexpr int kLooks = 3;
+  std::vector<Finding> lost;
   for (int look = 1;; ++look) {
     Look one(scope);
     CLAWQL_CHECKED(one.take());
-    if (look == kLooks || !one.has_riddles()) return one.finish();
+    std::ranges::copy(one.lost(), std::back_inserter(lost));
+    if (look < kLooks && one.has_riddles()) continue;
+    Survey survey = one.finish();
+    std::ranges::move(lost, std::back_inserter(survey.gaps));
+    return survey;
   }
 }
 

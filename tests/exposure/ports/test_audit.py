@@ -183,6 +183,21 @@ def test_a_rule_set_cut_in_half_is_no_silence(host):
     assert done.returncode == 2 and "the rule set is no JSON at byte" in done.stdout
 
 
+def test_a_namespace_that_vanishes_during_the_audit_is_no_silence(host):
+    host.run("nft add table ip t")
+    gone = host.open(kind="tcp", port=9001, prefix=("unshare", "-n"))
+    host.expected.write_text(EMPTY)
+    # The audit reads this namespace's rules before it enters the others: by then their last process is gone.
+    fake_tool(host, "#!/bin/sh\nfor p in /proc/[0-9]*; do case $(tr '\\0' ' ' <$p/cmdline) in *port=9001*) kill -9 ${p#/proc/};; esac; done\n"
+                    "while grep -q port=9001 /proc/[0-9]*/cmdline; do :; done 2>/dev/null\necho '{\"nftables\": []}'\n")
+    done = host.clawql("audit", "--expected", host.expected)
+    gone.process.wait(10)
+    gone.process.stdin.close()
+    gone.process.stdout.close()
+    assert done.returncode == 2, done.stdout
+    assert "ports.namespace-hidden" in done.stdout and "vanished while it was read" in done.stdout
+
+
 def test_a_tool_that_fails_is_no_silence(host):
     host.run("nft add table ip t")
     fake_tool(host, "#!/bin/sh\necho 'cache initialization failed' >&2; exit 1\n")

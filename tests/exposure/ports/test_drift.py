@@ -73,7 +73,7 @@ def file(path):
 
 
 @contextlib.contextmanager
-def sshd(game, *client):
+def sshd(game, *client, command="echo ready; cat"):
     """A session of the real sshd, with what the client forwards."""
     folder = game.folder / "ssh"
     shutil.rmtree(folder, ignore_errors=True)
@@ -89,8 +89,10 @@ def sshd(game, *client):
                "-o", "ExitOnForwardFailure=yes", "-o", "LogLevel=ERROR", "root@127.0.0.1"]
     machine.eventually(lambda: "2222" in game.run("ss -Hltn").stdout, what="sshd listens")
     try:
-        with Opened(game.inside("ssh", *client, *options, "echo ready; cat")):
+        with Opened(game.inside("ssh", *client, *options, *([command] if command else [])), "ready" if command else None) as opened:
             yield
+            if not command:  # nobody closes the other end of the connection
+                machine.children(opened.process.pid)[0].kill()
     finally:
         server.close()
 
@@ -98,6 +100,14 @@ def sshd(game, *client):
 @contextlib.contextmanager
 def remote_forward(game):
     with sshd(game, "-R", "127.0.0.1:7001:127.0.0.1:8080"):
+        yield
+
+
+@contextlib.contextmanager
+def forward_from_outside(game):
+    """A client elsewhere that reaches a loopback listener through this host's sshd: no listener here."""
+    with sshd(game, "-W", "127.0.0.1:8080", command=None):
+        machine.eventually(lambda: "127.0.0.1:8080" in game.run("ss -Htn state established dport = 8080").stdout)
         yield
 
 
@@ -228,6 +238,7 @@ CHANGES = {
                                 lambda g: g.open(kind="tcp", port=9103, thread="unshare")),
     "ssh -R": ("ports.ssh-forward", "tcp 127.0.0.1:7001", remote_forward),
     "ssh -L": ("ports.ssh-forward", "tcp 127.0.0.1:7002", local_forward),
+    "ssh -W from outside": ("ports.ssh-forward", "ssh session -> tcp 127.0.0.1:8080", forward_from_outside),
     "route_localnet": ("ports.route-localnet", "sysctl net.ipv4.conf.veth0.route_localnet", lambda g: g.command(
         "echo 1 >/proc/sys/net/ipv4/conf/veth0/route_localnet", "echo 0 >/proc/sys/net/ipv4/conf/veth0/route_localnet")),
     "a second link": ("ports.weak-host", "tcp 10.9.0.1:8443", second_link),
@@ -245,6 +256,7 @@ ALSO = {
     "tailscale funnel": {(U, "unix /run/tailscaled.sock")},
     "hidden owner of a new listener": {(U, "tcp 127.0.0.1:9105")},
     "ssh -R": {(U, "tcp 127.0.0.1:2222")},
+    "ssh -W from outside": {(U, "tcp 127.0.0.1:2222")},
     "ssh -L": {(U, "tcp 127.0.0.1:2222")},
 }
 
