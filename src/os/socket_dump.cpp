@@ -193,6 +193,24 @@ Question unix_question() {
 }
 
 // One question and all of its answer. The errno of a refusal is in Error::system_errno.
+// libmnl takes the lengths in headers for signed ints, so it would follow one over 2 GiB out of the datagram.
+bool is_well_formed(std::span<const char> bytes) {
+  while (bytes.size() >= sizeof(nlmsghdr)) {
+    nlmsghdr header{};
+    std::memcpy(&header, bytes.data(), sizeof header);
+    if (header.nlmsg_len < sizeof header || header.nlmsg_len > bytes.size()) return false;
+    bytes = bytes.subspan(std::min<std::size_t>(MNL_ALIGN(header.nlmsg_len), bytes.size()));
+  }
+  return bytes.empty();
+}
+
+Result<bool> parse(std::span<const char> bytes, unsigned sequence, unsigned port, mnl_cb_t on_message, void* context) {
+  if (!is_well_formed(bytes)) return fail("NETLINK_SOCK_DIAG: a datagram that is cut");
+  const int more = mnl_cb_run(bytes.data(), bytes.size(), sequence, port, on_message, context);
+  if (more < 0) return fail_system("NETLINK_SOCK_DIAG");
+  return more == MNL_CB_STOP;
+}
+
 // `take` gets each datagram, its sequence number and port, and says whether it was the last.
 template <class Take>
 Status ask_once(Question question, const Take& take) {
@@ -251,16 +269,12 @@ Result<bool> parse_socket_dump(std::span<const char> bytes, Protocol protocol, u
                                std::vector<DumpedSocket>& out) {
   Answer answer{protocol, &out};
   const bool is_unix = protocol >= Protocol::unix_stream;
-  const int more = mnl_cb_run(bytes.data(), bytes.size(), sequence, port, is_unix ? on_unix : on_inet, &answer);
-  if (more < 0) return fail_system("NETLINK_SOCK_DIAG");
-  return more == MNL_CB_STOP;
+  return parse(bytes, sequence, port, is_unix ? on_unix : on_inet, &answer);
 }
 
 Result<bool> parse_connection_dump(std::span<const char> bytes, unsigned sequence, unsigned port,
                                    std::vector<LoopbackConnection>& out) {
-  const int more = mnl_cb_run(bytes.data(), bytes.size(), sequence, port, on_connection, &out);
-  if (more < 0) return fail_system("NETLINK_SOCK_DIAG");
-  return more == MNL_CB_STOP;
+  return parse(bytes, sequence, port, on_connection, &out);
 }
 
 Result<std::vector<LoopbackConnection>> dump_loopback_connections() {

@@ -87,8 +87,20 @@ TEST(SocketDump, AnswerCutAnywhereYieldsNothing) {
     std::vector<DumpedSocket> found;
     const auto complete = parse_socket_dump({reinterpret_cast<const char*>(room.data()), length},
                                             DumpedSocket::Protocol::tcp, 0, 0, found);
-    if (complete) EXPECT_FALSE(*complete);
+    EXPECT_EQ(complete.has_value(), length == 0 || length == size);
     EXPECT_EQ(found.size(), length == size ? 1U : 0U) << length;
+  }
+}
+
+TEST(SocketDump, LengthThatLeadsOutOfTheAnswerIsAnError) {
+  for (const std::uint32_t length : {0U, 15U, 1000U, 0x7fffffffU, 0x80000010U, 0xffffffffU}) {
+    std::size_t size = 0;
+    auto room = answer(size);
+    std::memcpy(room.data(), &length, sizeof length);
+    std::vector<DumpedSocket> found;
+    EXPECT_FALSE(parse_socket_dump({reinterpret_cast<const char*>(room.data()), size}, DumpedSocket::Protocol::tcp, 0,
+                                   0, found));
+    EXPECT_TRUE(found.empty());
   }
 }
 

@@ -12,7 +12,9 @@ namespace {
 
 constexpr json::ParseLimits kLimits{.bytes = 64U << 20, .depth = 64, .values = 8'000'000};
 
+// "?" where there is no such value: a rule of an unknown shape is still shown.
 std::string plain(const json::Value& value) {
+  if (!value) return "?";
   if (auto text = value.string()) return printable_bytes(*text);
   return printable_bytes(value.raw());
 }
@@ -28,7 +30,7 @@ std::string match_text(const json::Value& match) {
   else if (left.find("meta"))
     out = plain(left.find("meta").find("key"));
   else
-    out = printable_bytes(left.raw());
+    out = plain(left);
   return out + (op == "==" ? " " : " " + op + " ") + plain(match.find("right"));
 }
 
@@ -124,7 +126,8 @@ void read_append(std::string_view line, std::string_view table, std::string_view
   else
     return;
   const std::string chain = words.size() > 1 ? words[1] : "";
-  finding.subject = fmt::format("{} {} {}:{}", tool, table, printable_bytes(chain), without_comment(line));
+  finding.subject =
+      fmt::format("{} {} {}:{}", tool, printable_bytes(table), printable_bytes(chain), without_comment(line));
   finding.text = "rule " + finding.subject;
   if (finding.id == FindingId::dnat && chain == "DOCKER") {
     finding.id = FindingId::docker_published;

@@ -62,6 +62,13 @@ TEST(NftRules, AreReadForWhatTheyDivert) {
   EXPECT_TRUE(found->foreign);
 }
 
+TEST(NftRules, OfAnUnknownShapeAreShownAllTheSame) {
+  const auto found = diversions_of_nft(R"({"nftables":[{"rule":{"expr":[{"match":{}},{"dnat":{}}]}}]})");
+  ASSERT_TRUE(found.has_value());
+  ASSERT_EQ(found->findings.size(), 1U);
+  EXPECT_EQ(found->findings[0].subject, "nft ? ? ?: ? ? -> the same port here");
+}
+
 TEST(NftRules, CutAnywhereAreAnErrorNeverNone) {
   const std::string text =
       R"({"nftables":[{"rule":{"family":"ip","table":"n","chain":"c","handle":1,"expr":[{"redirect":null}]}}]})";
