@@ -46,6 +46,7 @@ TEST(SocketDump, ShowsAnMptcpListenerOnceAndAsWhatItIs) {
 
 TEST(SocketDump, KeepsEveryByteOfAnAbstractName) {
   const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ASSERT_GE(socket.get(), 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   const std::string name("\0clawql\0test\n", 13);

@@ -103,12 +103,11 @@ std::string without_comment(std::string_view line) {
   const auto words = save_words(line);
   std::string out;
   for (std::size_t i = 2; i < words.size(); ++i) {
-    if (words[i] == "--comment")
+    const bool comment_match = words[i] == "-m" && i + 1 < words.size() && words[i + 1] == "comment";
+    if (comment_match || words[i] == "--comment")
       ++i;
-    else if (!(words[i] == "-m" && i + 1 < words.size() && words[i + 1] == "comment"))
-      out += " " + words[i];
     else
-      ++i;
+      out += " " + words[i];
   }
   return printable_bytes(out);
 }
