@@ -39,7 +39,14 @@ class Host:
                                        "mount -t tmpfs run /run && mkdir /run/bin /run/netns && echo ready && exec sleep infinity"],
                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         assert self.outer.stdout.readline() == "ready\n"
-        self.init = machine.children(self.outer.pid)[0].pid
+        self.init = int(pathlib.Path(f"/proc/{self.outer.pid}/task/{self.outer.pid}/children").read_text())
+        try:
+            self._link_up()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _link_up(self):
         self.run("ip link set lo up")
         self.run("ip netns add blue && ip link add veth0 type veth peer name peer0 netns blue")
         self.run("ip addr add 10.9.0.1/24 dev veth0 && ip link set veth0 up")
