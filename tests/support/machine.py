@@ -49,7 +49,7 @@ class Process:
 
     def __init__(self, pid: int):
         self.pid = pid
-        stat = self._stat()
+        stat = self._stat()  # once: it may be gone a moment later
         self.started = stat[19] if stat else None
 
     def _stat(self):

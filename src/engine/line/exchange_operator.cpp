@@ -82,7 +82,7 @@ void OperatorExchange::metrics() {
 void OperatorExchange::admin() {
   const std::string_view kind = core_.auditor.listener_kind(who_.listener());
   const auto operation = operation_of(method_, target_);
-  if ((!kind.empty() && kind != "admin") || !operation) {
+  if (kind != "admin" || !operation) {  // the door checks it too: a taken door must not be enough
     const base::Reason reason = operation ? base::Reason::listener_not_served : base::Reason::route_unknown;
     line_.count_refusal(who_, nullptr, reason, "admin", target_);
     return send_refusal(reason, {}, {});
