@@ -910,6 +910,20 @@ TEST(Operator, metrics_count_requests_refusals_and_the_doors_own) {
   EXPECT_TRUE(rig.audited({"guard.host", "evil.example", "127.0.0.1:1", "\"count\":3"}));
 }
 
+TEST(Operator, admin_is_refused_on_every_listener_but_its_own) {
+  Rig rig;
+  for (const std::uint16_t listener :
+       {std::uint16_t{0}, std::uint16_t{7}}) {  // one for clients, and one that nobody declared
+    DoorStream& stream = rig.send({}, {.route = ipc::Route::admin,
+                                       .method = ipc::Method::get,
+                                       .target = "/admin/status",
+                                       .uid = 1,
+                                       .listener = listener});
+    EXPECT_EQ(stream.status, 404);
+  }
+  EXPECT_TRUE(rig.admin_requests.empty());
+}
+
 TEST(Operator, admin_takes_four_operations_and_nothing_else) {
   Rig rig;
   const auto admin = [&](ipc::Method method, std::string target) -> DoorStream& {

@@ -47,6 +47,7 @@ class EngineTest : public testing::Test, protected Engine::Supervisor, private i
 
   void make(std::uint32_t shards, std::vector<std::string> names) {
     settings.shards = shards;
+    settings.listeners = {{.id = 0, .kind = "unix", .label = {}}, {.id = 9, .kind = "admin", .label = {}}};
     for (const std::string& name : names)
       settings.servers.push_back({.name = name, .prefix = name + "__", .eager = true, .fingerprint = "1"});
     auto made = Engine::make({loop, log, registry, *this}, settings);
@@ -120,6 +121,7 @@ class EngineTest : public testing::Test, protected Engine::Supervisor, private i
     stream.channel = doors[shard].get();
     ipc::Open open;
     open.route = route;
+    open.listener = route == ipc::Route::admin ? 9 : 0;
     open.method = body.empty() ? ipc::Method::get : ipc::Method::post;
     open.peer.uid = 1000;
     open.accepts_json = open.accepts_event_stream = true;
