@@ -15,6 +15,7 @@ if [ "${IN_FRESH_DEBIAN:-}" != 1 ]; then
 fi
 
 root=$(mktemp -d /var/tmp/fresh-debian.XXXXXX)
+chmod 755 "$root" # an ordinary user inside must be able to enter its own /
 trap 'umount -R -l "$root" 2>/dev/null || true; rm -rf --one-file-system "$root"' EXIT
 mirror=$(sed -n -E 's/^(URIs: *|deb (\[[^]]*\] )?)([a-z+]+:[^ ]+).*/\3/p' /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
   grep -v security | grep -m1 debian || true)
