@@ -37,15 +37,6 @@ IntervalSet loopback() {
   return name;
 }
 
-IntervalSet sources_from_outside(Family family) {
-  std::vector<Interval> never;
-  const auto texts = family == Family::ipv4
-                         ? std::vector<const char*>{"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255"}
-                         : std::vector<const char*>{"::", "::1", "ff00::/8"};
-  for (const char* text : texts) never.push_back(parse_network(text)->range);
-  return all_of(Field::source, family).without(IntervalSet::of(std::move(never)));
-}
-
 // One box for both, where they differ in at most one field; false otherwise.
 bool join(Flow& into, const Flow& other) {
   if (into.address_kept != other.address_kept || into.port_kept != other.port_kept || into.let_in_by != other.let_in_by)
@@ -87,6 +78,15 @@ IntervalSet Topology::local_addresses(Family family) const {
     for (const auto& [address, length] : link.addresses)
       if (address.family == family) out = out.united(IntervalSet::of(address.value));
   return out;
+}
+
+IntervalSet sources_from_outside(Family family) {
+  std::vector<Interval> never;
+  const auto texts = family == Family::ipv4
+                         ? std::vector<const char*>{"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255"}
+                         : std::vector<const char*>{"::", "::1", "ff00::/8"};
+  for (const char* text : texts) never.push_back(parse_network(text)->range);
+  return all_of(Field::source, family).without(IntervalSet::of(std::move(never)));
 }
 
 Flows arriving(const Box& box, Family family) {

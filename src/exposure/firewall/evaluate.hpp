@@ -48,6 +48,9 @@ class Evaluator {
 // Sources that no router delivers (0.0.0.0/8, loopback and multicast ones from outside) are left out.
 Flows arriving(const Box& box, Family family);
 
+// The sources that packets from outside can have.
+IntervalSet sources_from_outside(Family family);
+
 // Fewer flows that are the same set: contained ones leave out, ones that differ in one field become one. Flows of
 // different origin (let_in_by) stay apart.
 void tidy(Flows& flows);
