@@ -19,7 +19,7 @@ ROOMS = {
     "http": PARSERS,
     "ipc": PARSERS,
     "config": PARSERS,
-    "exposure": PARSERS,
+    "exposure": PARSERS | {"config"},  # its YAML tree, for the expected state
     "door": SHARED,
     "engine/identity": SHARED,
     "engine/audit": SHARED | {"engine/identity"},
