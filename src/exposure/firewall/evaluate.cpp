@@ -59,6 +59,35 @@ bool join(Flow& into, const Flow& other) {
   return true;
 }
 
+void translate_one(Flow& flow, const std::optional<IntervalSet>& address, const std::optional<IntervalSet>& port) {
+  // From here on the destination and the original one may part.
+  if (address) {
+    if (flow.address_kept) flow.box[Field::original_destination] = flow.box[Field::destination];
+    flow.address_kept = false;
+    flow.box[Field::destination] = *address;
+  }
+  if (port) {
+    if (flow.port_kept) flow.box[Field::original_destination_port] = flow.box[Field::destination_port];
+    flow.port_kept = false;
+    flow.box[Field::destination_port] = *port;
+  }
+  flow.box[Field::translated] = IntervalSet::of(1);
+}
+
+Flows translated(Flows flows, const Translation& translation, Family family) {
+  if (translation.address_by_interface.empty()) {
+    for (Flow& flow : flows) translate_one(flow, translation.address, translation.port);
+    return flows;
+  }
+  Flows out;
+  for (const auto& [interfaces, address] : translation.address_by_interface) {
+    Flows pieces = intersected(flows, {Box(family).with(Field::in_interface, interfaces)});
+    for (Flow& flow : pieces) translate_one(flow, address, translation.port);
+    append(out, std::move(pieces));
+  }
+  return out;
+}
+
 // By priority; those of equal priority in the order in which they were listed.
 std::vector<const BaseChain*> bases_of(const RuleSet& rules, Hook hook, bool translating) {
   std::multimap<int, const BaseChain*> sorted;
@@ -87,6 +116,28 @@ IntervalSet sources_from_outside(Family family) {
                          : std::vector<const char*>{"::", "::1", "ff00::/8"};
   for (const char* text : texts) never.push_back(parse_network(text)->range);
   return all_of(Field::source, family).without(IntervalSet::of(std::move(never)));
+}
+
+std::vector<std::pair<IntervalSet, IntervalSet>> Topology::redirect_addresses(Family family) const {
+  std::vector<std::pair<IntervalSet, IntervalSet>> out;
+  IntervalSet others = all_of(Field::in_interface, family);
+  for (const Link& link : links) {
+    IntervalSet addresses, global;
+    for (const auto& [address, length] : link.addresses) {
+      if (address.family != family) continue;
+      const bool link_local = family == Family::ipv6 && address.value >> 118 == 0x3fa;  // fe80::/10
+      // IPv4: the first one. IPv6: global ones before others.
+      if (family == Family::ipv6 || addresses.empty()) addresses = addresses.united(IntervalSet::of(address.value));
+      if (!link_local) global = global.united(IntervalSet::of(address.value));
+    }
+    const auto name = interface_set(link.name, false);
+    if (!name) continue;
+    others = others.without(*name);
+    // Without an address the packet is dropped; to nowhere is the same.
+    if (!addresses.empty()) out.emplace_back(*name, family == Family::ipv6 && !global.empty() ? global : addresses);
+  }
+  out.emplace_back(others, complete ? local_addresses(family) : all_of(Field::destination, family));
+  return out;
 }
 
 Flows arriving(const Box& box, Family family) {
@@ -135,10 +186,13 @@ Status Evaluator::spend(std::size_t flows) {
 }
 
 void Evaluator::select(const Rule& rule, const Condition& condition, Flows& inside, Flows& skipped) {
-  if (condition.wants_tracking && !tracked_) {
-    append(skipped, std::move(inside));
-    inside.clear();
-    return;
+  if (condition.wants_tracking) {
+    // Packets before conntrack, invalid and untracked ones have no connection to ask.
+    const Box tracked =
+        Box(rules_.space.family)
+            .with(Field::state, IntervalSet(static_cast<Number>(State::fresh), static_cast<Number>(State::related)));
+    append(skipped, without(inside, {tracked}));
+    inside = intersected(inside, {tracked});
   }
   Flows matched = intersected(inside, condition.may);
   if (matched.empty()) {
@@ -195,21 +249,8 @@ Status Evaluator::run_rule(const Rule& rule, Walk& walk, unsigned depth) {
       append(walk.next, std::move(inside));
       return {};
     } else if (const auto* translation = std::get_if<Translation>(&statement)) {
-      for (Flow& flow : inside) {
-        // Keeping port or address still fixes the original: from here on they may part.
-        if (translation->address) {
-          if (flow.address_kept) flow.box[Field::original_destination] = flow.box[Field::destination];
-          flow.address_kept = false;
-          flow.box[Field::destination] = *translation->address;
-        }
-        if (translation->port) {
-          if (flow.port_kept) flow.box[Field::original_destination_port] = flow.box[Field::destination_port];
-          flow.port_kept = false;
-          flow.box[Field::destination_port] = *translation->port;
-        }
-        flow.box[Field::translated] = IntervalSet::of(1);
-        flow.let_in_by.push_back(rule.id);
-      }
+      inside = translated(std::move(inside), *translation, rules_.space.family);
+      for (Flow& flow : inside) flow.let_in_by.push_back(rule.id);
       append(walk.out.translated, std::move(inside));
       return {};
     } else {
@@ -252,7 +293,6 @@ Result<Flows> Evaluator::through_one(const BaseChain& base, const Flows& flows, 
 }
 
 Result<Flows> Evaluator::through(Hook hook, const Flows& flows) {
-  tracked_ = true;
   Flows rest = flows;
   for (const BaseChain* base : bases_of(rules_, hook, false)) {
     CLAWQL_TRY(rest, through_one(*base, rest, nullptr));
@@ -277,11 +317,10 @@ Result<Flows> Evaluator::translate(const Flows& flows) {
 
 Result<Flows> Evaluator::prerouting(const Flows& flows) {
   Flows rest = flows;
-  tracked_ = false;
-  bool translated = false;
+  bool tracked = false, translated = false;
   const auto reach = [&](int priority) -> Status {
-    if (!tracked_ && priority >= kTrackingPriority) {
-      tracked_ = true;
+    if (!tracked && priority >= kTrackingPriority) {
+      tracked = true;
       for (Flow& flow : rest)
         if (flow.box[Field::state] == only(State::invalid)) flow.box[Field::state] = only(State::fresh);
     }

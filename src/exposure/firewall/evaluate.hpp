@@ -40,7 +40,6 @@ class Evaluator {
 
   const RuleSet& rules_;
   std::set<std::pair<RuleId, std::string>> doubts_;
-  bool tracked_ = false;
   std::size_t spent_ = 0;
 };
 

@@ -176,7 +176,7 @@ class Reader {
     const Family family = rules_.space.family;
     Translation out;
     if (parsed.target == "REDIRECT") {
-      out.address = topology_.complete ? topology_.local_addresses(family) : all_of(Field::destination, family);
+      out.address_by_interface = topology_.redirect_addresses(family);
       if (const std::string ports = value_of(parsed, "--to-ports"); !ports.empty()) out.port = ports_of(ports);
       rule.statements.emplace_back(std::move(out));
       return;

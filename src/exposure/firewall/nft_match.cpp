@@ -65,7 +65,7 @@ Keys tracking_key(Value ct, Space space) {
   const std::string direction = ct.find("dir").string().value_or("");
   if (key == "state") return one({Key::Kind::state, Field::state, {}});
   if (key == "direction") return one({Key::Kind::direction, {}, Number{0}, true});
-  if (key == "status") return one({Key::Kind::status, Field::translated, {}});
+  if (key == "status") return one({Key::Kind::status, Field::translated, {}, true});
   if (key == "protocol") return one({Key::Kind::protocol, {}, Number{space.protocol}, true});
   if (key == "l3proto") return one({Key::Kind::family, {}, Number{space.family == Family::ipv4 ? 2U : 10U}, true});
   if (direction == "original") {

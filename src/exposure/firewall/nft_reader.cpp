@@ -287,11 +287,8 @@ class Reader {
   }
 
   static void add_redirect(Rule& rule, Value target, const nft::Surroundings& around) {
-    const Family family = around.space.family;
-    // To an address of the interface it came in by.
-    rule.statements.emplace_back(Translation{
-        around.topology.complete ? around.topology.local_addresses(family) : all_of(Field::destination, family),
-        target_ports(target, around)});
+    rule.statements.emplace_back(
+        Translation{{}, target_ports(target, around), around.topology.redirect_addresses(around.space.family)});
   }
 
   const Topology& topology_;

@@ -19,7 +19,7 @@ struct Condition {
   std::vector<Box> may;         // disjoint
   bool certain = true;          // `must` is `may`
   std::vector<Box> must;        // disjoint; read only when not certain
-  bool wants_tracking = false;  // looks at the original tuple: matches nothing before conntrack has seen the packet
+  bool wants_tracking = false;  // asks the connection: matches no packet that has none (invalid, untracked)
   std::string unknown;          // when not certain: what was not understood, or can change at run time
 };
 
@@ -46,6 +46,8 @@ struct VerdictMap {
 struct Translation {
   std::optional<IntervalSet> address;  // absent: kept
   std::optional<IntervalSet> port;
+  // REDIRECT: the address depends on the interface a packet came in by. Disjoint, and all interfaces are in it.
+  std::vector<std::pair<IntervalSet, IntervalSet>> address_by_interface;
 };
 
 struct Untrack {};
@@ -106,6 +108,8 @@ struct Topology {
   bool forwards4 = true, forwards6 = true;
 
   IntervalSet local_addresses(Family family) const;
+  // Where REDIRECT leads, by interface.
+  std::vector<std::pair<IntervalSet, IntervalSet>> redirect_addresses(Family family) const;
 };
 
 }  // namespace clawql::exposure::firewall
