@@ -30,9 +30,10 @@ struct ProgramOutput {
 };
 // Searched in /usr/sbin, /sbin, /usr/bin and /bin alone; empty: not there.
 std::string find_program(const std::string& name);
-// Runs it and waits; `input` is its stdin. At most 64 MiB of output.
+enum class InputPlace : std::uint8_t { standard, third };
+// Runs it and waits; `input` is its stdin, or its descriptor 3. At most 64 MiB of output.
 Result<ProgramOutput> run_program(const std::string& path, const std::vector<std::string>& arguments,
-                                  const std::string& input = {});
+                                  const std::string& input = {}, InputPlace place = InputPlace::standard);
 
 // The rules and the host as they are now. Needs root.
 Result<fw::RuleTexts> live_rules();

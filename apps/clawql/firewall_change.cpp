@@ -68,7 +68,8 @@ Status run_rendering(fw::Backend backend, const std::string& text) {
   const std::string program = nft ? find_program("nft") : std::string("/bin/sh");
   if (program.empty()) return fail("nft is not on this host");
   CLAWQL_TRY(const ProgramOutput out,
-             run_program(program, nft ? std::vector<std::string>{"-f", "-"} : std::vector<std::string>{"-s"}, text));
+             run_program(program, nft ? std::vector<std::string>{"-f", "-"} : std::vector<std::string>{"/dev/fd/3"},
+                         text, nft ? InputPlace::standard : InputPlace::third));
   if (out.status != 0) return fail(std::string(fw::name_of(backend)) + ": " + out.errors.substr(0, 2000));
   return {};
 }

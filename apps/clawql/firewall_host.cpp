@@ -107,7 +107,7 @@ std::string find_program(const std::string& name) {
 }
 
 Result<ProgramOutput> run_program(const std::string& path, const std::vector<std::string>& arguments,
-                                  const std::string& input) {
+                                  const std::string& input, InputPlace place) {
   CLAWQL_TRY(os::Fd stdin_file, text_as_file(input));
   std::array<os::Fd, 2> reads, writes;
   for (std::size_t i = 0; i < 2; ++i) {
@@ -124,6 +124,8 @@ Result<ProgramOutput> run_program(const std::string& path, const std::vector<std
   if (const char* bus = ::getenv("DBUS_SYSTEM_BUS_ADDRESS"))
     request.environment.push_back(std::string("DBUS_SYSTEM_BUS_ADDRESS=") + bus);
   request.fds = {stdin_file.get(), writes[0].get(), writes[1].get()};
+  // A script's own commands must not find the rest of the script on their stdin.
+  if (place == InputPlace::third) request.fds = {-1, writes[0].get(), writes[1].get(), stdin_file.get()};
   request.parent_death_signal = 0;  // a change that was begun is finished
   CLAWQL_TRY(const os::Child child, os::SystemSpawner().spawn(request));
   writes = {};

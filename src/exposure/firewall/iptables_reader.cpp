@@ -103,7 +103,11 @@ class Reader {
   }
 
   Status add_rule(const std::vector<std::string>& words) {
-    if (words.size() < 2 || words[0] != "-A") return fail("\"" + words[0] + "\" where -A is expected");
+    // -I (in front) is not what iptables-save writes, but ufw's files hold it.
+    const bool in_front = words[0] == "-I";
+    if (words.size() < 2 || (words[0] != "-A" && !in_front)) return fail("\"" + words[0] + "\" where -A is expected");
+    if (in_front && words.size() > 2 && base::parse_decimal<std::uint32_t>(words[2]))
+      return fail("\"-I\" with a position is not understood");
     const auto chain = rules_.chains.find(key(words[1]));
     if (chain == rules_.chains.end()) return fail("a rule of the chain " + words[1] + ", which is not listed");
     CLAWQL_TRY(iptables::Parsed parsed,
@@ -114,7 +118,8 @@ class Reader {
     rule.id = rules_.add_text({tool_ + " " + table_, text.substr(0, 300)});
     for (Condition& condition : parsed.conditions) rule.statements.emplace_back(std::move(condition));
     add_target(rule, parsed);
-    chain->second.rules.push_back(std::move(rule));
+    std::vector<Rule>& there = chain->second.rules;
+    there.insert(in_front ? there.begin() : there.end(), std::move(rule));
     return {};
   }
 

@@ -97,6 +97,8 @@ class Nft(Maker):
             return "udp dport vmap @v0" if below == ("c0", "c1", "c2") else f"iifname vmap {{ \"eth0\" : {self.random.choice(('accept', 'drop', 'return', 'continue'))}, \"wg0\" : drop }}"
         parts = self.random.sample(["source", "destination", "port", "source_port", "interface", "state", "protocol", "original", "concat", "local"], self.random.randrange(0, 4))
         self.version = self.random.choice((4, 6))  # two families in one rule cannot be loaded
+        if "protocol" in parts and {"port", "source_port", "concat"} & set(parts):
+            parts.remove("protocol")  # nft refuses a set of protocols before a match on one of them
         words = []
         for part in parts:
             words += self.match(part, raw)
