@@ -115,6 +115,14 @@ Result<os::Fd> lock_of(const Places& places) {
   return lock;
 }
 
+// After the change was taken from it, the keeper ends by itself, within its next look.
+void wait_for_keeper(const Places& places) {
+  const os::Fd lock(::open(places.keeper.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (lock.get() >= 0)
+    while (::flock(lock.get(), LOCK_EX) != 0 && errno == EINTR) {
+    }
+}
+
 // Returns when the keeper waits. It holds the lock from then on.
 Status start_keeper(fw::Backend backend, const Places& places, unsigned seconds, const os::Fd& lock) {
   std::array<int, 2> ends{};
@@ -190,6 +198,7 @@ Result<int> confirm(const ChangeOptions& options) {
   for (const fw::Backend backend : kBackends) {
     const Places places = places_of(options.state, backend);
     if (!take(places, "kept")) continue;
+    wait_for_keeper(places);
     CLAWQL_TRY(const std::string next, read_file(places.next + ".kept"));
     // A change that was killed halfway is finished first; one that was not stays as it is.
     CLAWQL_CHECKED(run_rendering(backend, next));
@@ -211,6 +220,7 @@ Result<int> remove(const ChangeOptions& options) {
   if (!agreed(options, "Remove all rules of ClawQL Gateway in " + options.backend + "?")) return kCouldNotTell;
   // A change that waits to be confirmed is over: its keeper must not bring the rules back.
   if (take(places, "undoing")) {
+    wait_for_keeper(places);
     ::unlink((places.next + ".undoing").c_str());
     ::unlink(places.before.c_str());
   }
