@@ -23,9 +23,7 @@ bool covered(const Flow& flow, const Flows& by) {
   return rest.empty();
 }
 
-// Makes each flow as wide as the whole set allows, then leaves out those that the others cover.
-void refine(Flows& flows) {
-  if (flows.size() < 2 || flows.size() > kRefineUpTo) return;
+void widen(Flows& flows) {
   for (Flow& flow : flows)
     for (const Field field : {Field::in_interface, Field::source, Field::source_port})
       for (const Flow& other : Flows(flows)) {
@@ -34,6 +32,9 @@ void refine(Flows& flows) {
         wider.box[field] = wider.box[field].united(other.box[field]);
         if (covered(wider, flows)) flow = std::move(wider);
       }
+}
+
+void leave_out_covered(Flows& flows) {
   for (std::size_t i = 0; i < flows.size();) {
     Flows others = flows;
     others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
@@ -42,6 +43,17 @@ void refine(Flows& flows) {
     else
       ++i;
   }
+}
+
+// Makes each flow as wide as the whole set allows and leaves out those that the others cover; where that saves no line,
+// the flows stay as narrow as they were.
+void refine(Flows& flows) {
+  if (flows.size() < 2 || flows.size() > kRefineUpTo) return;
+  leave_out_covered(flows);
+  Flows wide = flows;
+  widen(wide);
+  leave_out_covered(wide);
+  if (wide.size() < flows.size()) flows = std::move(wide);
 }
 
 std::string sources_text(const IntervalSet& sources, Family family) {

@@ -38,6 +38,14 @@ bool drops(const Rule& rule) {
   });
 }
 
+// All packets that the rule's conditions let through.
+Flows matched_by(const Rule& rule, Family family) {
+  Flows out{Flow{Box(family), false, false, {}}};
+  for (const Statement& statement : rule.statements)
+    if (const auto* condition = std::get_if<Condition>(&statement)) out = intersected(out, condition->may);
+  return out;
+}
+
 bool translates_port(const RuleSet& rules, std::uint16_t port) {
   for (const auto& [name, chain] : rules.chains)
     for (const Rule& rule : chain.rules)
@@ -60,19 +68,21 @@ std::optional<RuleId> later_deny(RuleId id, const Flows& flows, const RuleSet& r
   for (const auto& [name, chain] : rules.chains) {
     auto at = std::ranges::find(chain.rules, id, &Rule::id);
     if (at == chain.rules.end()) continue;
+    const Flows accepted = matched_by(*at, rules.space.family);
     for (++at; at != chain.rules.end(); ++at) {
       if (!drops(*at)) continue;
       const std::string interface = interface_of(*at);
       if (!interface.empty() && !exists(interface, topology)) continue;  // it would do nothing anyway
-      Flows met = flows;
-      bool narrow = false;  // a rule that drops everything is a policy, no deny of this
-      for (const Statement& statement : at->statements)
-        if (const auto* condition = std::get_if<Condition>(&statement)) {
-          met = intersected(met, condition->may);
-          narrow = narrow || (condition->may.size() == 1 && condition->may[0][Field::destination_port] !=
-                                                                all_of(Field::destination_port, Family::ipv4));
-        }
-      if (narrow && !met.empty()) return at->id;
+      // A deny that reaches beyond the allow does its work there ("allow these, deny the rest"); one that lies within
+      // it does nothing at all.
+      const Flows denied = matched_by(*at, rules.space.family);
+      Flows seen = denied;
+      for (const Flow& flow : accepted) seen = without(seen, {flow.box});
+      Flows met;
+      for (const Flow& flow : denied)
+        for (const Flow& surplus : flows)
+          if (auto common = intersected(surplus, flow.box)) met.push_back(std::move(*common));
+      if (seen.empty() && !met.empty() && !denied.empty()) return at->id;
     }
   }
   return std::nullopt;

@@ -398,7 +398,7 @@ std::string text_of(Value value) {
   if (value.is(Kind::array)) {
     std::string out;
     for (const Value element : value.elements()) {
-      if (out.size() > 120) return out + ", …";
+      if (out.size() > 120) return out + ", ...";
       out += (out.empty() ? "" : ", ") + text_of(element);
     }
     return out;
@@ -428,7 +428,7 @@ std::string text_of(Value value) {
       return first + " & " + text_of(*++at);
     }
     if (name == "elem" && member.find("val")) return text_of(member.find("val"));
-    return name + " " + (member.is(Kind::object) ? "…" : text_of(member));
+    return name + " " + (member.is(Kind::object) ? "..." : text_of(member));
   }
   return "{}";
 }

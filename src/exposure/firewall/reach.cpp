@@ -72,7 +72,7 @@ class Reacher {
     CLAWQL_TRY(Flows flows, evaluator_.input(without_refused(intersected(routed, {socket}))));
     tidy(flows);
     out.push_back(
-        {family_, false, endpoint(socket_addresses(), IntervalSet::of(listener_.port)), std::move(flows), {}});
+        {family_, false, endpoint(socket_addresses(), IntervalSet::of(listener_.port)), std::move(flows), {}, {}});
     return {};
   }
 
@@ -103,10 +103,12 @@ class Reacher {
       there[Field::destination_port] = ports;
       // What this host sends itself does not come through here.
       there[Field::in_interface] = there[Field::in_interface].without(*interface_set("lo", false));
-      if (const auto interfaces = way_out(addresses)) there[Field::out_interface] = *interfaces;
+      const auto interfaces = way_out(addresses);
+      if (interfaces) there[Field::out_interface] = *interfaces;
       CLAWQL_TRY(Flows flows, evaluator_.forward(intersected(routed, {there})));
       tidy(flows);
-      out.push_back({family_, true, endpoint(addresses, ports), std::move(flows), {}});
+      out.push_back(
+          {family_, true, endpoint(addresses, ports), std::move(flows), {}, interfaces.value_or(IntervalSet())});
     }
     return {};
   }

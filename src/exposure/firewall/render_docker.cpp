@@ -31,7 +31,9 @@ std::string family_script(const std::vector<Listener>& listeners, const RenderOp
   }
   if (some) {
     rules += "-A CLAWQL-DOCKER -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN\n";
-    for (const std::string& bridge : options.bridges) rules += "-A CLAWQL-DOCKER -i " + bridge + " -j RETURN\n";
+    // Within a bridge; between bridges Docker itself decides.
+    for (const std::string& bridge : options.bridges)
+      rules += "-A CLAWQL-DOCKER -i " + bridge + " -o " + bridge + " -j RETURN\n";
     for (const std::string& bridge : options.bridges)
       rules += "-A CLAWQL-DOCKER -o " + bridge + " -m conntrack ! --ctstate DNAT -j DROP\n";
   }

@@ -80,7 +80,7 @@ class Verifier {
     const Family family = rules.space.family;
     std::vector<Box> allowed = allowed_boxes(listener, family);
     for (const Reach& reach : reaches)
-      if (!reach.forwarded) report_closed(listener, allowed, reach, family);
+      if (!reach.forwarded && reaches.size() == 1) report_closed(listener, allowed, reach, family);
     allowed.push_back(Box(family).with(Field::in_interface, *interface_set("lo", false)));
     bool any = false;
     for (const Reach& reach : reaches) any = report_surplus(listener, allowed, reach, rules, ipv6_alone) || any;
@@ -90,7 +90,10 @@ class Verifier {
 
   bool report_surplus(const Listener& listener, const std::vector<Box>& allowed, const Reach& reach,
                       const RuleSet& rules, bool ipv6_alone) {
-    const Flows surplus = without(reach.flows, allowed);
+    Flows surplus = without(reach.flows, allowed);
+    // Neighbours of a container on its own bridge do not come through this host.
+    if (!reach.own_links.empty())
+      surplus = without(surplus, {Box(reach.family).with(Field::in_interface, reach.own_links)});
     if (surplus.empty()) return false;
     if (!listener.sources_declared && !listener.is_loopback()) {
       proof_.findings.push_back({"firewall.sources-undeclared", "low",

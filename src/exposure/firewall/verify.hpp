@@ -36,6 +36,8 @@ struct Reach {
   std::string endpoint;    // where the packets end: "100.64.0.10:8080", "172.17.0.2:80"
   Flows flows;             // new connections that get there
   std::vector<std::string> lines;
+  IntervalSet
+      own_links;  // of a forwarded one: the interfaces whose own networks hold the endpoint, where that is known
 };
 
 struct ListenerProof {
