@@ -46,6 +46,19 @@ Flows matched_by(const Rule& rule, Family family) {
   return out;
 }
 
+// Does the rule match any of these packets? Most rules do not, so nothing is copied for them.
+bool meets(const Rule& rule, const Flows& flows) {
+  Flows common;
+  const Flows* left = &flows;
+  for (const Statement& statement : rule.statements)
+    if (const auto* condition = std::get_if<Condition>(&statement)) {
+      common = intersected(*left, condition->may);
+      if (common.empty()) return false;
+      left = &common;
+    }
+  return !left->empty();
+}
+
 bool translates_port(const RuleSet& rules, std::uint16_t port) {
   for (const auto& [name, chain] : rules.chains)
     for (const Rule& rule : chain.rules)
@@ -71,6 +84,7 @@ std::optional<RuleId> later_deny(RuleId id, const Flows& flows, const RuleSet& r
     const Flows accepted = matched_by(*at, rules.space.family);
     for (++at; at != chain.rules.end(); ++at) {
       if (!drops(*at)) continue;
+      if (!meets(*at, flows)) continue;
       const std::string interface = interface_of(*at);
       if (!interface.empty() && !exists(interface, topology)) continue;  // it would do nothing anyway
       // A deny that reaches beyond the allow does its work there ("allow these, deny the rest"); one that lies within
@@ -78,11 +92,7 @@ std::optional<RuleId> later_deny(RuleId id, const Flows& flows, const RuleSet& r
       const Flows denied = matched_by(*at, rules.space.family);
       Flows seen = denied;
       for (const Flow& flow : accepted) seen = without(seen, {flow.box});
-      Flows met;
-      for (const Flow& flow : denied)
-        for (const Flow& surplus : flows)
-          if (auto common = intersected(surplus, flow.box)) met.push_back(std::move(*common));
-      if (seen.empty() && !met.empty() && !denied.empty()) return at->id;
+      if (seen.empty()) return at->id;
     }
   }
   return std::nullopt;
