@@ -60,6 +60,7 @@ Status each_line(std::string_view text, Table table, Chain chain, RuleLine rule)
     if (line.starts_with('[')) line = line.substr(std::min(line.find(' '), line.size() - 1) + 1);  // counters (-c)
     auto words = iptables::words_of(line);
     if (!words) return at(std::move(words).error());
+    if (words->empty()) return at({"a line without a rule", 0});
     Status done = line.starts_with(':') ? chain(*words) : rule(*words);
     if (!done) return at(std::move(done).error());
   }

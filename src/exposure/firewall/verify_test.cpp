@@ -173,6 +173,12 @@ TEST(Verify, ARuleSetThatIsCutIsAnErrorAndNeverAllIsWell) {
   EXPECT_FALSE(verify(listeners(kGateway), half, Topology{}));
 }
 
+TEST(Verify, LinesThatHoldNoRuleAreAnError) {
+  for (const char* line : {"[0:0]\n", "[0:0] \n", "\"\"\n", "-A\n", "-A INPUT !\n", "-A INPUT -s\n", "-A INPUT -j\n",
+                           ":\n", "-I INPUT 3 -j ACCEPT\n"})
+    EXPECT_FALSE(verify(listeners(kGateway), iptables(line), Topology{})) << line;
+}
+
 TEST(Verify, JumpsInACircleAreAnError) {
   EXPECT_FALSE(
       verify(listeners(kGateway), iptables("-A INPUT -j DOCKER-USER\n-A DOCKER-USER -j DOCKER-USER\n"), Topology{}));
