@@ -1,0 +1,341 @@
+#include "exposure/firewall/evaluate.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace clawql::exposure::firewall {
+namespace {
+
+constexpr unsigned kMaxDepth = 32;            // the kernel allows 16 jumps
+constexpr std::size_t kMaxWork = 40'000'000;  // flows looked at
+constexpr std::size_t kMaxFlows = 200'000;
+constexpr std::size_t kTidyUpTo = 256;  // flows; comparing them is quadratic
+constexpr int kTrackingPriority = -200;
+constexpr int kTranslationPriority = -100;  // where the kernel does NAT, whatever a nat chain says
+
+IntervalSet only(State state) {
+  return IntervalSet::of(static_cast<Number>(state));
+}
+
+void append(Flows& to, Flows&& from) {
+  if (to.empty())
+    to = std::move(from);
+  else
+    std::ranges::move(from, std::back_inserter(to));
+}
+
+bool decides(const Rule& rule) {
+  return std::ranges::any_of(rule.statements, [](const Statement& statement) {
+    if (const auto* verdict = std::get_if<Verdict>(&statement)) return verdict->kind != VerdictKind::next_rule;
+    return !std::holds_alternative<Condition>(statement);
+  });
+}
+
+IntervalSet loopback() {
+  static const IntervalSet name = *interface_set("lo", false);
+  return name;
+}
+
+// One box for both, where they differ in at most one field; false otherwise.
+bool join(Flow& into, const Flow& other) {
+  if (into.address_kept != other.address_kept || into.port_kept != other.port_kept || into.let_in_by != other.let_in_by)
+    return false;
+  unsigned differences = 0;
+  bool inside = true, outside = true;
+  for (std::size_t i = 0; i < kFields; ++i) {
+    const auto field = static_cast<Field>(i);
+    if (into.box[field] == other.box[field]) continue;
+    ++differences;
+    inside = inside && into.box[field].contains(other.box[field]);
+    outside = outside && other.box[field].contains(into.box[field]);
+    if (differences > 1 && !inside && !outside) return false;
+  }
+  if (inside) return true;
+  for (std::size_t i = 0; i < kFields; ++i) {
+    const auto field = static_cast<Field>(i);
+    into.box[field] = into.box[field].united(other.box[field]);
+  }
+  return true;
+}
+
+void translate_one(Flow& flow, const std::optional<IntervalSet>& address, const std::optional<IntervalSet>& port) {
+  // From here on the destination and the original one may part.
+  if (address) {
+    if (flow.address_kept) flow.box[Field::original_destination] = flow.box[Field::destination];
+    flow.address_kept = false;
+    flow.box[Field::destination] = *address;
+  }
+  if (port) {
+    if (flow.port_kept) flow.box[Field::original_destination_port] = flow.box[Field::destination_port];
+    flow.port_kept = false;
+    flow.box[Field::destination_port] = *port;
+  }
+  flow.box[Field::translated] = IntervalSet::of(1);
+}
+
+Flows translated(Flows flows, const Translation& translation, Family family) {
+  if (translation.address_by_interface.empty()) {
+    for (Flow& flow : flows) translate_one(flow, translation.address, translation.port);
+    return flows;
+  }
+  Flows out;
+  for (const auto& [interfaces, address] : translation.address_by_interface) {
+    Flows pieces = intersected(flows, {Box(family).with(Field::in_interface, interfaces)});
+    for (Flow& flow : pieces) translate_one(flow, address, translation.port);
+    append(out, std::move(pieces));
+  }
+  return out;
+}
+
+// By priority; those of equal priority in the order in which they were listed.
+std::vector<const BaseChain*> bases_of(const RuleSet& rules, Hook hook, bool translating) {
+  std::multimap<int, const BaseChain*> sorted;
+  for (const BaseChain& base : rules.bases)
+    if (base.hook == hook && base.translates == translating) sorted.emplace(base.priority, &base);
+  std::vector<const BaseChain*> out;
+  for (const auto& [priority, base] : sorted) out.push_back(base);
+  return out;
+}
+
+}  // namespace
+
+IntervalSet Topology::local_addresses(Family family) const {
+  IntervalSet out =
+      IntervalSet::of({family == Family::ipv4 ? parse_network("127.0.0.0/8")->range : parse_network("::1")->range});
+  for (const Link& link : links)
+    for (const auto& [address, length] : link.addresses)
+      if (address.family == family) out = out.united(IntervalSet::of(address.value));
+  return out;
+}
+
+IntervalSet sources_from_outside(Family family) {
+  std::vector<Interval> never;
+  const auto texts = family == Family::ipv4
+                         ? std::vector<const char*>{"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255"}
+                         : std::vector<const char*>{"::", "::1", "ff00::/8"};
+  for (const char* text : texts) never.push_back(parse_network(text)->range);
+  return all_of(Field::source, family).without(IntervalSet::of(std::move(never)));
+}
+
+std::vector<std::pair<IntervalSet, IntervalSet>> Topology::redirect_addresses(Family family) const {
+  std::vector<std::pair<IntervalSet, IntervalSet>> out;
+  IntervalSet others = all_of(Field::in_interface, family);
+  for (const Link& link : links) {
+    IntervalSet addresses, global;
+    for (const auto& [address, length] : link.addresses) {
+      if (address.family != family) continue;
+      const bool link_local = family == Family::ipv6 && address.value >> 118 == 0x3fa;  // fe80::/10
+      // IPv4: the first one. IPv6: global ones before others.
+      if (family == Family::ipv6 || addresses.empty()) addresses = addresses.united(IntervalSet::of(address.value));
+      if (!link_local) global = global.united(IntervalSet::of(address.value));
+    }
+    const auto name = interface_set(link.name, false);
+    if (!name) continue;
+    others = others.without(*name);
+    // Without an address the packet is dropped; to nowhere is the same.
+    if (!addresses.empty()) out.emplace_back(*name, family == Family::ipv6 && !global.empty() ? global : addresses);
+  }
+  out.emplace_back(others, complete ? local_addresses(family) : all_of(Field::destination, family));
+  return out;
+}
+
+Flows arriving(const Box& box, Family family) {
+  Flows out;
+  const auto add = [&](IntervalSet in, IntervalSet sources, State state) {
+    Box start = box;
+    start[Field::in_interface] = start[Field::in_interface].intersected(in);
+    start[Field::source] = start[Field::source].intersected(sources);
+    start[Field::state] = only(state);
+    start[Field::translated] = IntervalSet::of(0);
+    if (!start.empty()) out.push_back({std::move(start), true, true, {}});
+  };
+  const IntervalSet& all = all_of(Field::in_interface, family);
+  add(loopback(), all_of(Field::source, family), State::fresh);
+  add(all.without(loopback()), sources_from_outside(family), State::invalid);
+  return out;
+}
+
+void tidy(Flows& flows) {
+  if (flows.size() < 2 || flows.size() > kTidyUpTo) return;
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (std::size_t i = 0; i < flows.size(); ++i)
+      for (std::size_t j = i + 1; j < flows.size();) {
+        if (join(flows[i], flows[j])) {
+          flows.erase(flows.begin() + static_cast<std::ptrdiff_t>(j));
+          changed = true;
+        } else {
+          ++j;
+        }
+      }
+  }
+}
+
+// A chain on its way.
+struct Evaluator::Walk {
+  Outcome out;
+  Flows next;  // what goes on to the next rule
+};
+
+Status Evaluator::spend(std::size_t flows) {
+  spent_ += flows + 1;
+  if (spent_ > kMaxWork || flows > kMaxFlows)
+    return fail("the rule set is too complex to be computed whole (more than " + std::to_string(kMaxWork) + " steps)");
+  return {};
+}
+
+void Evaluator::select(const Rule& rule, const Condition& condition, Flows& inside, Flows& skipped) {
+  if (condition.wants_tracking) {
+    // Packets before conntrack, invalid and untracked ones have no connection to ask.
+    const Box tracked =
+        Box(rules_.space.family)
+            .with(Field::state, IntervalSet(static_cast<Number>(State::fresh), static_cast<Number>(State::related)));
+    append(skipped, without(inside, {tracked}));
+    inside = intersected(inside, {tracked});
+  }
+  Flows matched = intersected(inside, condition.may);
+  if (matched.empty()) {
+    append(skipped, std::move(inside));
+    inside.clear();
+    return;
+  }
+  if (!condition.certain) doubts_.emplace(rule.id, condition.unknown);
+  append(skipped, without(inside, condition.certain ? condition.may : condition.must));
+  inside = std::move(matched);
+}
+
+Status Evaluator::decide(const Rule& rule, const Verdict& verdict, Flows flows, Walk& walk, unsigned depth) {
+  if (flows.empty()) return {};
+  switch (verdict.kind) {
+    case VerdictKind::next_rule: append(walk.next, std::move(flows)); return {};
+    case VerdictKind::drop: return {};
+    case VerdictKind::leave: append(walk.out.rest, std::move(flows)); return {};
+    case VerdictKind::may_accept: append(walk.next, Flows(flows)); [[fallthrough]];
+    case VerdictKind::accept:
+      for (Flow& flow : flows) flow.let_in_by.push_back(rule.id);
+      append(walk.out.accepted, std::move(flows));
+      return {};
+    case VerdictKind::jump:
+    case VerdictKind::go_to: {
+      CLAWQL_TRY(Outcome inner, this->walk(verdict.chain, std::move(flows), depth + 1));
+      append(walk.out.accepted, std::move(inner.accepted));
+      append(walk.out.translated, std::move(inner.translated));
+      append(verdict.kind == VerdictKind::jump ? walk.next : walk.out.rest, std::move(inner.rest));
+      return {};
+    }
+  }
+  return {};
+}
+
+Status Evaluator::run_rule(const Rule& rule, Walk& walk, unsigned depth) {
+  Flows inside = std::move(walk.next);
+  walk.next.clear();
+  for (const Statement& statement : rule.statements) {
+    if (inside.empty()) return {};
+    CLAWQL_CHECKED(spend(inside.size()));
+    if (const auto* condition = std::get_if<Condition>(&statement)) {
+      select(rule, *condition, inside, walk.next);
+    } else if (const auto* verdict = std::get_if<Verdict>(&statement)) {
+      if (verdict->kind == VerdictKind::next_rule) continue;
+      return decide(rule, *verdict, std::move(inside), walk, depth);
+    } else if (const auto* map = std::get_if<VerdictMap>(&statement)) {
+      for (const auto& [key, verdict_of_entry] : map->entries) {
+        Flows rest;
+        select(rule, key, inside, rest);
+        CLAWQL_CHECKED(decide(rule, verdict_of_entry, std::move(inside), walk, depth));
+        inside = std::move(rest);
+      }
+      append(walk.next, std::move(inside));
+      return {};
+    } else if (const auto* translation = std::get_if<Translation>(&statement)) {
+      inside = translated(std::move(inside), *translation, rules_.space.family);
+      for (Flow& flow : inside) flow.let_in_by.push_back(rule.id);
+      append(walk.out.translated, std::move(inside));
+      return {};
+    } else {
+      for (Flow& flow : inside) flow.box[Field::state] = only(State::untracked);
+    }
+  }
+  append(walk.next, std::move(inside));
+  return {};
+}
+
+Result<Evaluator::Outcome> Evaluator::walk(const std::string& chain, Flows flows, unsigned depth) {
+  if (depth > kMaxDepth) return fail("the rules jump more than " + std::to_string(kMaxDepth) + " chains deep");
+  const auto found = rules_.chains.find(chain);
+  if (found == rules_.chains.end()) return fail("the rules jump to a chain that is not there: " + chain);
+  Walk walk;
+  walk.next = std::move(flows);
+  for (const Rule& rule : found->second.rules) {
+    if (walk.next.empty()) break;
+    if (!decides(rule)) continue;
+    CLAWQL_CHECKED(run_rule(rule, walk, depth));
+    CLAWQL_CHECKED(spend(walk.next.size()));
+    tidy(walk.next);
+  }
+  append(walk.out.rest, std::move(walk.next));
+  tidy(walk.out.rest);
+  return std::move(walk.out);
+}
+
+Result<Flows> Evaluator::through_one(const BaseChain& base, const Flows& flows, Flows* translated) {
+  CLAWQL_TRY(Outcome out, walk(base.chain, flows, 0));
+  if (translated) append(*translated, std::move(out.translated));
+  if (!base.drops) {
+    for (Flow& flow : out.rest) flow.let_in_by.push_back(base.policy);
+    append(out.accepted, std::move(out.rest));
+  }
+  // Accepting in a nat chain only means "not translated by this chain": it lets nobody in.
+  if (base.translates)
+    for (Flow& flow : out.accepted) flow.let_in_by.pop_back();
+  return std::move(out.accepted);
+}
+
+Result<Flows> Evaluator::through(Hook hook, const Flows& flows) {
+  Flows rest = flows;
+  for (const BaseChain* base : bases_of(rules_, hook, false)) {
+    CLAWQL_TRY(rest, through_one(*base, rest, nullptr));
+  }
+  return rest;
+}
+
+Result<Flows> Evaluator::translate(const Flows& flows) {
+  // What this host sent to itself was translated (or not) in its output hook; untracked packets never are.
+  Box eligible(rules_.space.family);
+  eligible[Field::in_interface] = eligible[Field::in_interface].without(loopback());
+  eligible[Field::state] = only(State::fresh);
+  Flows out = without(flows, {eligible});
+  Flows rest = intersected(flows, {eligible});
+  for (const BaseChain* base : bases_of(rules_, Hook::prerouting, true)) {
+    CLAWQL_TRY(Flows accepted, through_one(*base, rest, &out));
+    rest = std::move(accepted);
+  }
+  append(out, std::move(rest));
+  return out;
+}
+
+Result<Flows> Evaluator::prerouting(const Flows& flows) {
+  Flows rest = flows;
+  bool tracked = false, translated = false;
+  const auto reach = [&](int priority) -> Status {
+    if (!tracked && priority >= kTrackingPriority) {
+      tracked = true;
+      for (Flow& flow : rest)
+        if (flow.box[Field::state] == only(State::invalid)) flow.box[Field::state] = only(State::fresh);
+    }
+    if (!translated && priority >= kTranslationPriority) {
+      translated = true;
+      CLAWQL_TRY(rest, translate(rest));
+    }
+    return {};
+  };
+  for (const BaseChain* base : bases_of(rules_, Hook::prerouting, false)) {
+    CLAWQL_CHECKED(reach(base->priority));
+    CLAWQL_TRY(rest, through_one(*base, rest, nullptr));
+  }
+  CLAWQL_CHECKED(reach(kTranslationPriority));
+  return rest;
+}
+
+}  // namespace clawql::exposure::firewall

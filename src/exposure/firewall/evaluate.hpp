@@ -1,0 +1,57 @@
+// What gets through a rule set: not by samples, but the whole set. Where the rules are not understood, too much rather
+// than too little.
+#pragma once
+
+#include <cstddef>
+#include <set>
+
+#include "base/result.hpp"
+#include "exposure/firewall/rules.hpp"
+
+namespace clawql::exposure::firewall {
+
+class Evaluator {
+ public:
+  explicit Evaluator(const RuleSet& rules) : rules_(rules) {}
+
+  // What is left of packets that came in, on its way to routing: destinations translated, states known. `flows` are
+  // packets before conntrack: see arriving().
+  Result<Flows> prerouting(const Flows& flows);
+  // What reaches a local socket, or leaves for another host.
+  Result<Flows> input(const Flows& flows) { return through(Hook::input, flows); }
+  Result<Flows> forward(const Flows& flows) { return through(Hook::forward, flows); }
+
+  // Rules that were met by one of these packets, decide something, and were not understood.
+  const std::set<std::pair<RuleId, std::string>>& doubts() const { return doubts_; }
+
+ private:
+  struct Outcome {
+    Flows accepted, translated, rest;
+  };
+  struct Walk;
+  Result<Flows> through(Hook hook, const Flows& flows);
+  Result<Flows> through_one(const BaseChain& base, const Flows& flows, Flows* translated);
+  Result<Flows> translate(const Flows& flows);
+  Result<Outcome> walk(const std::string& chain, Flows flows, unsigned depth);
+  Status run_rule(const Rule& rule, Walk& walk, unsigned depth);
+  Status decide(const Rule& rule, const Verdict& verdict, Flows flows, Walk& walk, unsigned depth);
+  void select(const Rule& rule, const Condition& condition, Flows& inside, Flows& skipped);
+  Status spend(std::size_t flows);
+
+  const RuleSet& rules_;
+  std::set<std::pair<RuleId, std::string>> doubts_;
+  std::size_t spent_ = 0;
+};
+
+// New packets of this box as they come in: nothing is known to conntrack yet, but what this host sent to itself by lo.
+// Sources that no router delivers (0.0.0.0/8, loopback and multicast ones from outside) are left out.
+Flows arriving(const Box& box, Family family);
+
+// The sources that packets from outside can have.
+IntervalSet sources_from_outside(Family family);
+
+// Fewer flows that are the same set: contained ones leave out, ones that differ in one field become one. Flows of
+// different origin (let_in_by) stay apart.
+void tidy(Flows& flows);
+
+}  // namespace clawql::exposure::firewall

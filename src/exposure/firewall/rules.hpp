@@ -1,0 +1,115 @@
+// A rule set as it is evaluated, whatever wrote it: chains of rules, each a row of statements. It is made for one space
+// (family and protocol), so that a match on another family or protocol has become "never".
+//
+// What a reader does not know becomes an uncertain condition: it *may* match what `may` says, and matches for sure only
+// what `must` says. So a reader's ignorance can only make the computed set larger.
+#pragma once
+
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "exposure/firewall/address.hpp"
+#include "exposure/firewall/packet.hpp"
+
+namespace clawql::exposure::firewall {
+
+struct Condition {
+  std::vector<Box> may;         // disjoint
+  bool certain = true;          // `must` is `may`
+  std::vector<Box> must;        // disjoint; read only when not certain
+  bool wants_tracking = false;  // asks the connection: matches no packet that has none (invalid, untracked)
+  std::string unknown;          // when not certain: what was not understood, or can change at run time
+};
+
+enum class VerdictKind : std::uint8_t {
+  next_rule,
+  accept,
+  drop,
+  jump,
+  go_to,
+  leave,       // return to the calling chain
+  may_accept,  // a target that is not known: accepts, or goes on with the next rule
+};
+
+struct Verdict {
+  VerdictKind kind = VerdictKind::next_rule;
+  std::string chain;  // key in RuleSet::chains, of jump and go_to
+};
+
+struct VerdictMap {
+  std::vector<std::pair<Condition, Verdict>> entries;  // disjoint
+};
+
+// DNAT and REDIRECT.
+struct Translation {
+  std::optional<IntervalSet> address;  // absent: kept
+  std::optional<IntervalSet> port;
+  // REDIRECT: the address depends on the interface a packet came in by. Disjoint, and all interfaces are in it.
+  std::vector<std::pair<IntervalSet, IntervalSet>> address_by_interface;
+};
+
+struct Untrack {};
+
+using Statement = std::variant<Condition, Verdict, VerdictMap, Translation, Untrack>;
+
+struct Rule {
+  RuleId id = 0;
+  std::vector<Statement> statements;
+};
+
+struct Chain {
+  std::vector<Rule> rules;
+};
+
+enum class Hook : std::uint8_t { prerouting, input, forward };
+
+struct BaseChain {
+  Hook hook = Hook::input;
+  int priority = 0;
+  bool translates = false;  // type nat
+  bool drops = false;       // its policy
+  RuleId policy = 0;        // stands in RuleSet::rules as the policy
+  std::string chain;
+};
+
+struct RuleText {
+  std::string where;  // "inet filter input", "iptables filter INPUT"
+  std::string text;   // as its tool would write it, or nearly so
+  bool is_policy = false;
+};
+
+struct RuleSet {
+  explicit RuleSet(Space of) : space(of) {}
+
+  Space space;
+  std::map<std::string, Chain> chains;
+  std::vector<BaseChain> bases;
+  std::vector<RuleText> rules;  // by RuleId
+  // What was read but not understood, and can widen what is reachable in ways that no condition expresses.
+  std::vector<std::string> not_modelled;
+
+  RuleId add_text(RuleText text) {
+    rules.push_back(std::move(text));
+    return static_cast<RuleId>(rules.size() - 1);
+  }
+};
+
+// What is known of the host beside its rules.
+struct Topology {
+  struct Link {
+    std::string name;
+    std::vector<std::pair<Address, unsigned>> addresses;  // with prefix length
+    bool route_localnet = false;
+  };
+  std::vector<Link> links;
+  bool complete = false;  // false: offline, nothing is known but what the listeners say
+  bool forwards4 = true, forwards6 = true;
+
+  IntervalSet local_addresses(Family family) const;
+  // Where REDIRECT leads, by interface.
+  std::vector<std::pair<IntervalSet, IntervalSet>> redirect_addresses(Family family) const;
+};
+
+}  // namespace clawql::exposure::firewall
