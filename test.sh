@@ -147,6 +147,7 @@ suite conformance 300
 suite interop 420 -n 0  # the clients start many processes each, and some have short time-outs of their own
 suite attacks 420
 suite browser 240
+suite exposure 900 -n 0  # it looks at the whole machine: nothing else may come and go meanwhile
 
 step asan-build exit 1800 bash -c 'build asan all'
 ASAN_OPTIONS=detect_leaks=1 step asan-unit gtest 900 ctest --test-dir build/asan -V -j "$(jobs)" -L unit
