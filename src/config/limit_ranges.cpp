@@ -28,7 +28,7 @@ constexpr auto kRanges = std::to_array<LimitRange>({
     {"in_flight_session", 1, 100'000, "Requests in flight of one session."},
     {"in_flight_peer", 1, 100'000, "Requests in flight of one peer."},
     {"in_flight", 1, 100'000, "Requests in flight in all."},
-    {"sessions", 1, 1'000'000, "Sessions in all."},
+    {"sessions", 1, 1'000'000, "Sessions in all; one principal may hold three quarters of them."},
     {"streams_session", 1, 64, "Open GET streams of one session."},
     {"items_server", 1, 100'000, "Tools that one server may list."},
     {"cache_entries", 1, 10'000'000, "Entries of the built-in `cache` tool, for each principal."},

@@ -167,7 +167,10 @@ void Line::initialize(const IdentifiedRequest& who, const Carriage& carriage, co
   const json::Value client = params.find("clientInfo");
   if (!wanted || (capabilities && !capabilities.is(json::Kind::object)) || (client && !client.is(json::Kind::object)))
     return refuse_whole(who, nullptr, caller, Reason::params_invalid, message.id(), "initialize");
-  if (core_.common.sessions.load(std::memory_order_relaxed) >= core_.limits.sessions)
+  // A quarter is kept for the others, so that no principal alone can shut everybody else out.
+  const std::uint64_t share = core_.limits.sessions - core_.limits.sessions / 4;
+  if (core_.common.sessions.load(std::memory_order_relaxed) >= core_.limits.sessions ||
+      who.principal().sessions >= share)
     return refuse_whole(who, nullptr, caller, Reason::session_limit, message.id(), {});
 
   const auto session = core_.sessions.open(who.principal(), mcp::negotiate(*wanted), core_.loop.now());

@@ -73,6 +73,16 @@ TEST(Initialize, twice_in_a_session_is_refused) {
   expect_refused(rig, stream, 400, -32600, Reason::session_already_initialized);
 }
 
+TEST(Initialize, leaves_a_quarter_of_the_sessions_to_other_principals) {
+  base::Limits limits;
+  limits.sessions = 4;
+  Rig rig(limits);
+  for (int i = 0; i < 3; ++i) EXPECT_NE(rig.initialize("2025-11-25", 1), "");
+  EXPECT_EQ(rig.initialize("2025-11-25", 1), "");
+  expect_refused(rig, rig.streams.back(), 503, -32000, Reason::session_limit);
+  EXPECT_NE(rig.initialize("2025-11-25", 2), "");
+}
+
 TEST(Initialize, is_refused_when_there_are_too_many_sessions) {
   base::Limits limits;
   limits.sessions = 1;
