@@ -12,7 +12,8 @@ int main(int argc, char** argv) {
   program.require_subcommand(1);
   int exit_status = kAsDeclared;
   using Add = void (*)(CLI::App&, int&);
-  for (const Add add : {add_stdio, add_connect, add_config, add_status, add_tools, add_audit, add_reload, add_doctor, add_firewall})
+  for (const Add add :
+       {add_stdio, add_connect, add_config, add_status, add_tools, add_audit, add_reload, add_doctor, add_firewall})
     add(program, exit_status);
   try {
     program.parse(argc, argv);
