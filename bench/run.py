@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Compares the gateway with nginx and with other MCP gateways, in one run on this machine, and prints a table.
 
-    bench/run.py [--seconds 3] [--connections 1,8,64] [--only NAME,…] [--markdown]
+    bench/run.py [--seconds 3] [--connections 1,8,64] [--only PART-OF-A-NAME] [--json]
 
 Needs root (everything runs in a network namespace of its own, since two of the peers listen on all interfaces), the release build with
 `ninja -C build/release bench`, nginx, and for the peers npm and Go. CPU per request is what the kernel accounts to the target's processes
@@ -207,6 +207,19 @@ TARGETS = [
 ]
 
 
+def memory_of_gateway():
+    """PSS of all programs of the gateway: just started, and with 1,000 sessions that nobody uses any more."""
+    target = TARGETS[0]
+    with target:
+        time.sleep(1)
+        idle = proportional_kib(target.pids()) / 1024
+        for _ in range(5):
+            target.measure(200, 0.2)
+        time.sleep(1)
+        full = proportional_kib(target.pids()) / 1024
+    return idle, full
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--seconds", type=float, default=3)
@@ -216,7 +229,7 @@ def main():
     options = arguments.parse_args()
     levels = [int(n) for n in options.connections.split(",")]
     subprocess.run(["ip", "netns", "add", NAMESPACE], check=True)
-    rows = []
+    rows, memory = [], None
     try:
         subprocess.run(["ip", "-n", NAMESPACE, "link", "set", "lo", "up"], check=True)
         for target in TARGETS:
@@ -228,6 +241,8 @@ def main():
                     row["pss_mib"] = proportional_kib(target.pids()) / 1024
                     rows.append(row)
                     print(f"  {target.name}, {connections}: {row}", file=sys.stderr)
+        if options.only in TARGETS[0].name:
+            memory = memory_of_gateway()
     finally:
         subprocess.run(["ip", "netns", "delete", NAMESPACE])
     if options.json:
@@ -236,6 +251,8 @@ def main():
     print("| target | connections | requests/s | CPU µs/request | p50 µs | p99 µs | wrong | memory (PSS) MiB |\n|---|--:|--:|--:|--:|--:|--:|--:|")
     for row in rows:
         print(f"| {row['target']} | {row['connections']} | {row['per_second']:.0f} | {row['cpu_us']:.1f} | {row['p50_us']:.0f} | {row['p99_us']:.0f} | {row['wrong']} | {row['pss_mib']:.1f} |")
+    if memory:
+        print(f"\nThe gateway's programs together (PSS): {memory[0]:.1f} MiB idle, {memory[1]:.1f} MiB after 1,000 sessions were opened.")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ ROOMS = {
     "engine/upstream": SHARED | {"engine/identity", "engine/audit"},
     "engine/mcp": SHARED | {"engine/identity", "engine/audit", "engine/upstream"},
     "engine/line": SHARED | {"engine/identity", "engine/audit", "engine/upstream", "engine/mcp"},
+    "engine/shards": SHARED | {"engine/identity", "engine/audit", "engine/upstream", "engine/mcp", "engine/line"},
     "supervisor": SHARED | {"config", "exposure"},
 }
 # Programs: the rooms of one process, so that the door cannot call policy and the engine cannot call accept.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A Debian 12 made by debootstrap, without any tool but apt, runs both commands on a clone of this tree: what a newcomer's
 # machine does. Uses the package mirror of this machine. Everything is mounted in a namespace of its own and removed at the end.
-#   scripts/fresh-debian.sh [COMMAND…]      default: ./run.sh --build-only, then ./test.sh
+#   scripts/fresh-debian.sh [COMMAND…]      default: as a newcomer, ./run.sh and its tools, then ./test.sh
 set -euo pipefail
 cd "$(dirname "$(realpath "$0")")/.."
 . scripts/lib.sh
@@ -15,6 +15,7 @@ if [ "${IN_FRESH_DEBIAN:-}" != 1 ]; then
 fi
 
 root=$(mktemp -d /var/tmp/fresh-debian.XXXXXX)
+chmod 755 "$root" # an ordinary user inside must be able to enter its own /
 trap 'umount -R -l "$root" 2>/dev/null || true; rm -rf --one-file-system "$root"' EXIT
 mirror=$(sed -n -E 's/^(URIs: *|deb (\[[^]]*\] )?)([a-z+]+:[^ ]+).*/\3/p' /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
   grep -v security | grep -m1 debian || true)
@@ -48,10 +49,36 @@ inside() {
   say "status $status after $((SECONDS - began)) s"
   return $status
 }
+
+# An ordinary user without sudo: the missing packages are named, and nothing is installed or built.
+names_what_is_missing() {
+  local told status=0
+  chroot "$root" useradd -m newcomer
+  git clone -q --no-local . "$root/home/newcomer/clawql"
+  chroot "$root" chown -R newcomer: /home/newcomer/clawql
+  told=$(inside setpriv --reuid=newcomer --regid=newcomer --init-groups env HOME=/home/newcomer bash -c 'cd ~/clawql && ./run.sh' 2>&1) || status=$?
+  [ $status -eq 1 ] && [[ $told == *"clang-19"*"ninja-build"* ]] || fail "an ordinary user was told (status $status): $told"
+  [ ! -e "$root/home/newcomer/clawql/build" ] || fail "something was built without its packages"
+}
+
+# What README says after the build: start, look, call a tool, stop.
+# shellcheck disable=SC2016
+first_use='set -eu
+./run.sh & gateway=$!
+export PATH=$PWD/build/release/bin:$PATH
+for try in $(seq 100); do clawql status >/dev/null 2>&1 && break; sleep 0.2; done
+clawql status && clawql tools list
+clawql doctor || [ $? -eq 1 ] # 1: as root there are findings
+clawql tools call clawql__cache "{\"operation\":\"set\",\"key\":\"k\",\"value\":\"v\"}"
+HOME=/root clawql connect cursor && grep -q clawql /root/.cursor/mcp.json
+kill -TERM $gateway && wait $gateway'
+
 if [ $# -gt 0 ]; then
   inside "$@"
 else
+  names_what_is_missing
   inside ./run.sh --build-only
   inside ./run.sh --build-only
+  inside bash -c "$first_use"
   inside ./test.sh
 fi

@@ -14,6 +14,7 @@
 #include "ipc/control.hpp"
 #include "ipc/settings.hpp"
 #include "os/lockdown.hpp"
+#include "os/process.hpp"
 
 namespace clawql {
 namespace {
@@ -162,6 +163,7 @@ int run(int argc, char** argv) {
     return kUsage;
   }
   raise_descriptor_limit();
+  os::give_back_large_blocks();
   return Program(format).run();
 }
 

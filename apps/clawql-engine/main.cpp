@@ -1,7 +1,7 @@
 // clawql-engine: executes tools and keeps what agents must not see. Started by the supervisor with fd 3 as its control
 // line and nothing else open; it takes its settings, its audit file and its channels to the door from there, locks
 // itself down, and serves until that line ends. It has no listener and starts no process: servers are asked for by
-// name.
+// name. Each of its shards has a thread; this one is the first's.
 #include <fmt/format.h>
 #include <openssl/crypto.h>
 
@@ -11,13 +11,13 @@
 
 #include "base/log.hpp"
 #include "engine/audit/audit.hpp"
-#include "engine/line/shard.hpp"
 #include "engine/mcp/random.hpp"
-#include "engine/upstream/servers.hpp"
+#include "engine/shards/engine.hpp"
 #include "io/loop.hpp"
 #include "ipc/control.hpp"
 #include "ipc/settings.hpp"
 #include "os/lockdown.hpp"
+#include "os/process.hpp"
 
 namespace clawql {
 namespace {
@@ -26,9 +26,7 @@ constexpr int kControlFd = 3;
 constexpr int kRefused = 1;
 constexpr int kUsage = 2;
 
-class Program final : private ipc::ControlSocket::Handler,
-                      private engine::upstream::Launcher,
-                      private engine::line::SupervisorLink {
+class Program final : private ipc::ControlSocket::Handler, private engine::shards::Engine::Supervisor {
  public:
   explicit Program(base::Logger::Format format)
       : logger_(2, format, "clawql-engine", clock_), loop_(clock_), control_(loop_, os::Fd(kControlFd), *this) {}
@@ -84,56 +82,33 @@ class Program final : private ipc::ControlSocket::Handler,
     CLAWQL_CHECKED(expect_fds(message, 1));
     CLAWQL_TRY(const std::string text, ipc::read_payload_fd(message.fds[0].get()));
     CLAWQL_TRY(const auto settings, ipc::from_json<ipc::EngineSettings>(text));
-    if (shard_ == nullptr) CLAWQL_CHECKED(make_parts(settings));
-    shard_->set_limits(settings.limits);
-    shard_->set_listeners(settings.listeners);
-    take_servers(settings);
-    if (started_) logger_.info("engine.reloaded", {{"generation", settings.generation}});
+    if (engine_ == nullptr) {
+      CLAWQL_TRY(engine_, engine::shards::Engine::make({loop_, logger_, registry_, *this}, settings));
+      return {};
+    }
+    // The supervisor refuses a reload that changes it.
+    if (settings.shards != engine_->shards()) return fail("the number of shards changed");
+    engine_->apply(settings);
+    logger_.info("engine.reloaded", {{"generation", settings.generation}});
     return {};
-  }
-
-  Status make_parts(const ipc::EngineSettings& settings) {
-    if (settings.shards != 1)
-      logger_.warning("engine.shards", {{"wanted", settings.shards}, {"detail", "one shard serves for now"}});
-    audit_ = std::make_unique<engine::audit::Log>(settings.audit, clock_, settings.limits.audit_ring,
-                                                  [this] { control_.send(ipc::Control::next_audit_file); });
-    CLAWQL_TRY(shard_, engine::line::Shard::make({loop_, logger_, *audit_, registry_, *this}, 0, settings.limits));
-    const engine::upstream::Servers::Parts parts{loop_, *this, *shard_, logger_, registry_, audit_.get()};
-    servers_ = std::make_unique<engine::upstream::Servers>(parts, 0);
-    return {};
-  }
-
-  // Servers that are gone stay valid until the next turn: the shard lets go of them here.
-  void take_servers(ipc::EngineSettings settings) {
-    settings.shards = 1;  // all of them are ours, whatever was wanted
-    servers_->apply(settings);
-    std::vector<engine::line::ServerSlot> slots;
-    for (const auto& slot : servers_->slots())
-      slots.push_back({.server = slot.server, .call_seconds = slot.call_seconds});
-    shard_->set_servers(std::move(slots));
-    if (started_) servers_->start_eager();
   }
 
   Status take_channel(ipc::ControlMessage& message) {
     CLAWQL_CHECKED(expect_fds(message, 1));
-    if (shard_ == nullptr) return fail("a channel came before the settings");
+    if (engine_ == nullptr) return fail("a channel came before the settings");
     CLAWQL_TRY(const auto what, ipc::from_json<ipc::ChannelMessage>(message.payload));
-    if (what.shard != 0) return fail(fmt::format("a channel came for shard {}", what.shard));
-    if (!started_) {
-      // Read from `start` on: no foreign byte before the lock-down.
-      expected_.push_back(message.fds[0].get());
-      channels_.push_back(std::move(message.fds[0]));
-      return {};
-    }
-    shard_->add_channel(std::move(message.fds[0]));
+    if (started_) return engine_->add_channel(what.shard, std::move(message.fds[0]));
+    // Read from `start` on: no foreign byte before the lock-down.
+    expected_.push_back(message.fds[0].get());
+    channels_.push_back({what.shard, std::move(message.fds[0])});
     return {};
   }
 
   Status take_audit_file(ipc::ControlMessage& message) {
     CLAWQL_CHECKED(expect_fds(message, 1));
-    if (audit_ == nullptr) return fail("an audit file came before the settings");
+    if (engine_ == nullptr) return fail("an audit file came before the settings");
     if (!started_) expected_.push_back(message.fds[0].get());
-    audit_->set_file(std::move(message.fds[0]));
+    engine_->set_audit_file(std::move(message.fds[0]));
     return {};
   }
 
@@ -141,44 +116,44 @@ class Program final : private ipc::ControlSocket::Handler,
     CLAWQL_CHECKED(expect_fds(message, 3));
     CLAWQL_TRY(const auto what, ipc::from_json<ipc::ServerMessage>(message.payload));
     if (!started_) return fail("a server was started before us");
-    servers_->started(what.name, {.incarnation = what.incarnation,
-                                  .to_server = std::move(message.fds[0]),
-                                  .from_server = std::move(message.fds[1]),
-                                  .errors = std::move(message.fds[2])});
+    engine_->server_started(what.name, {.incarnation = what.incarnation,
+                                        .to_server = std::move(message.fds[0]),
+                                        .from_server = std::move(message.fds[1]),
+                                        .errors = std::move(message.fds[2])});
     return {};
   }
 
   Status take_exit(const ipc::ControlMessage& message) {
     CLAWQL_TRY(const auto what, ipc::from_json<ipc::ServerExited>(message.payload));
     if (!started_) return fail("a server exited before the start");
-    servers_->exited(what);
+    engine_->server_exited(what);
     return {};
   }
 
   Status take_admin_answer(const ipc::ControlMessage& message) {
     CLAWQL_TRY(const auto answer, ipc::from_json<ipc::AdminAnswer>(message.payload));
-    if (shard_ != nullptr) shard_->admin_answer(answer);
+    if (engine_ != nullptr) engine_->admin_answer(answer);
     return {};
   }
 
   // The last moment before the first foreign byte.
   Status start() {
-    if (shard_ == nullptr || started_) return fail("start came out of order");
+    if (engine_ == nullptr || started_) return fail("start came out of order");
     started_ = true;
     CLAWQL_TRY(const os::LockdownReport report, os::lock_down(os::Role::engine, expected_));
     ipc::ReadyMessage ready;
     for (const os::LayerReport& layer : report.layers)
       ready.layers.push_back({layer.name, layer.in_force, layer.detail});
-    for (os::Fd& channel : channels_) shard_->add_channel(std::move(channel));
+    for (auto& [shard, channel] : channels_) CLAWQL_CHECKED(engine_->add_channel(shard, std::move(channel)));
     channels_.clear();
     control_.send(ipc::Control::ready, ipc::to_json(ready));
-    servers_->start_eager();
+    engine_->start();
     return {};
   }
 
   Status drain() {
     if (!started_) return fail("drain came before start");
-    shard_->drain();
+    engine_->drain();
     return {};
   }
 
@@ -187,26 +162,28 @@ class Program final : private ipc::ControlSocket::Handler,
     return fail(fmt::format("{} came with {} descriptors", ipc::name(message.kind), message.fds.size()));
   }
 
-  // engine::upstream::Launcher
+  // engine::shards::Engine::Supervisor
   void start(std::string_view server) override { ask(ipc::Control::server_start, server); }
   void stop(std::string_view server) override { ask(ipc::Control::server_stop, server); }
   void restart(std::string_view server) override { ask(ipc::Control::server_restart, server); }
   void ask(ipc::Control what, std::string_view server) {
     control_.send(what, ipc::to_json(ipc::ServerMessage{.name = std::string(server), .incarnation = 0}));
   }
-  // engine::line::SupervisorLink
   void admin(const ipc::AdminRequest& request) override { control_.send(ipc::Control::admin, ipc::to_json(request)); }
   void drained() override { control_.send(ipc::Control::drained); }
+  void need_audit_file() override { control_.send(ipc::Control::next_audit_file); }
 
   base::SystemClock clock_;
   base::Logger logger_;
   io::Loop loop_;
   telemetry::Registry registry_;
   ipc::ControlSocket control_;
-  std::unique_ptr<engine::audit::Log> audit_;
-  std::unique_ptr<engine::line::Shard> shard_;
-  std::unique_ptr<engine::upstream::Servers> servers_;
-  std::vector<os::Fd> channels_;  // until start
+  std::unique_ptr<engine::shards::Engine> engine_;
+  struct EarlyChannel {
+    std::uint32_t shard;
+    os::Fd socket;
+  };
+  std::vector<EarlyChannel> channels_;  // until start
   std::vector<int> expected_{0, 1, 2, kControlFd};
   bool started_ = false;
   int exit_code_ = 0;
@@ -235,6 +212,7 @@ int run(int argc, char** argv) {
     fmt::print(stderr, "clawql-engine: {}\n", ready.error().message);
     return kRefused;
   }
+  os::give_back_large_blocks();
   return Program(format).run();
 }
 

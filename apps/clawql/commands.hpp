@@ -21,6 +21,7 @@ void add_tools(CLI::App& program, int& exit_status);
 void add_audit(CLI::App& program, int& exit_status);
 void add_reload(CLI::App& program, int& exit_status);
 void add_doctor(CLI::App& program, int& exit_status);
+void add_ports(CLI::App& program, int& exit_status);
 void add_firewall(CLI::App& program, int& exit_status);
 
 }  // namespace clawql::cli

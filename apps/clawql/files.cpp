@@ -41,7 +41,7 @@ Status create(const std::string& path, std::string_view content, mode_t mode, co
 Result<std::string> keep_old(const std::string& path, const struct stat& facts) {
   CLAWQL_TRY(const std::string old, read_file(path));
   for (int number = 1; number < 1000; ++number) {
-    const std::string backup = path + ".bak" + (number == 1 ? "" : std::to_string(number));
+    std::string backup = path + ".bak" + (number == 1 ? "" : std::to_string(number));
     const Status created = create(backup, old, facts.st_mode & 0777U, &facts);
     if (created) return backup;
     if (created.error().system_errno != EEXIST) return std::unexpected(created.error());

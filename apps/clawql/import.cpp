@@ -28,7 +28,8 @@ std::string without_places(std::string_view message, std::string_view path) {
       const auto text = line.find(": ");
       if (text != std::string_view::npos) line.remove_prefix(text + 2);
     }
-    out += (out.empty() ? "" : "; ") + std::string(line);
+    if (!out.empty()) out += "; ";
+    out += line;
   }
   return out;
 }
@@ -43,7 +44,7 @@ class Import {
   void take(const config::ClientServer& server, ImportReport& report) {
     const std::string shown = printable(server.name, 64);
     if (server.is_clawql) return;
-    for (const auto& note : server.notes) report.notes.push_back(shown + ": " + note);
+    for (const auto& note : server.notes) report.notes.push_back(std::string(shown).append(": ").append(note));
     if (!server.refused.empty()) return report.refused.push_back(shown + ": " + server.refused);
     std::string name = config::lawful_server_name(server.name);
     auto parsed = alone(name, server.entry);

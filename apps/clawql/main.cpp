@@ -6,14 +6,14 @@
 
 int main(int argc, char** argv) {
   using namespace clawql::cli;
-  std::signal(SIGPIPE, SIG_IGN);  // `clawql … | head`: a write fails, nothing is killed halfway
+  static_cast<void>(std::signal(SIGPIPE, SIG_IGN));  // `clawql … | head`: a write fails, nothing is killed halfway
   CLI::App program("ClawQL Gateway: the operator's command line");
   program.set_version_flag("--version", CLAWQL_VERSION);
   program.require_subcommand(1);
   int exit_status = kAsDeclared;
   using Add = void (*)(CLI::App&, int&);
-  for (const Add add :
-       {add_stdio, add_connect, add_config, add_status, add_tools, add_audit, add_reload, add_doctor, add_firewall})
+  for (const Add add : {add_stdio, add_connect, add_config, add_status, add_tools, add_audit, add_reload, add_doctor,
+                        add_ports, add_firewall})
     add(program, exit_status);
   try {
     program.parse(argc, argv);

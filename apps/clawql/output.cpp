@@ -9,13 +9,13 @@
 namespace clawql::cli {
 
 void print(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+  static_cast<void>(std::fwrite(text.data(), 1, text.size(), stdout));
+  static_cast<void>(std::fflush(stdout));
 }
 
 void complain(std::string_view text) {
   const std::string line = "clawql: " + std::string(text) + "\n";
-  std::fwrite(line.data(), 1, line.size(), stderr);
+  static_cast<void>(std::fwrite(line.data(), 1, line.size(), stderr));
 }
 
 std::string printable(std::string_view text, std::size_t limit) {

@@ -76,7 +76,7 @@ Result<std::string> own_program(const std::string& name) {
   std::array<char, 4096> buffer{};
   const ssize_t size = readlink("/proc/self/exe", buffer.data(), buffer.size());
   if (size <= 0) return fail_system("/proc/self/exe");
-  const std::string self(buffer.data(), static_cast<std::size_t>(size));
+  std::string self(buffer.data(), static_cast<std::size_t>(size));
   if (name == "bin/clawql") return self;
   return os::parent_of(os::parent_of(self)) + "/" + name;
 }

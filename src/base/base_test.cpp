@@ -74,6 +74,7 @@ TEST(Log, no_value_can_start_a_line_or_reach_a_terminal_raw) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
   const std::string human = logged(Logger::Format::human, "x\ny");
   EXPECT_EQ(std::count(human.begin(), human.end(), '\n'), 1);
+  EXPECT_NE(human.find(" test "), std::string::npos) << "which program says so";
 }
 
 TEST(Refusal, every_reason_has_a_status_a_code_and_a_label_of_its_own) {

@@ -18,13 +18,13 @@ struct Limits {
   std::uint64_t buffered_bytes = 256ULL << 20;  // all sessions together
 
   // Times.
-  std::uint64_t header_seconds = 10;             // from the first byte (TCP: from accept) to the end of the head
-  std::uint64_t body_seconds = 30;               // a body may take this long …
-  std::uint64_t body_bytes_per_second = 1024;    // … and longer while it keeps at least this rate
-  std::uint64_t idle_connection_seconds = 75;    // a kept-alive connection without a request
-  std::uint64_t call_seconds = 300;              // a tool call, until its answer
-  std::uint64_t session_idle_seconds = 30 * 60;  // a session without request or open stream
-  std::uint64_t drain_seconds = 10;              // requests in flight at SIGTERM
+  std::uint64_t header_seconds = 10;                // from the first byte (TCP: from accept) to the end of the head
+  std::uint64_t body_seconds = 30;                  // a body may take this long …
+  std::uint64_t body_bytes_per_second = 1024;       // … and longer while it keeps at least this rate
+  std::uint64_t idle_connection_seconds = 75;       // a kept-alive connection without a request
+  std::uint64_t call_seconds = 300;                 // a tool call, until its answer
+  std::uint64_t session_idle_seconds = 30ULL * 60;  // a session without request or open stream
+  std::uint64_t drain_seconds = 10;                 // requests in flight at SIGTERM
 
   // Counts.
   std::uint64_t connections_per_peer = 2048;  // a peer is an address, or a uid on the Unix socket

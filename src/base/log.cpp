@@ -136,7 +136,7 @@ void Logger::log(Level level, std::string_view event, std::initializer_list<Fiel
     for (const Field& field : fields) line += fmt::format(R"(,"{}":{})", field.key(), field.json());
     line += "}\n";
   } else {
-    line += fmt::format("{} {:7} {}", std::string_view(time).substr(11, 12), name, event);
+    line += fmt::format("{} {:7} {} {}", std::string_view(time).substr(11, 12), name, program_, event);
     for (const Field& field : fields) line += fmt::format("  {}={}", field.key(), field.json());
     line += '\n';
   }

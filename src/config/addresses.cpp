@@ -118,7 +118,7 @@ Status check_bind(std::string_view bind) {
 }
 
 Result<std::string> parse_allowed_host(std::string_view given) {
-  const std::string text = lower(given);
+  std::string text = lower(given);
   if (text.empty()) return fail("wants a host name, not an empty text");
   if (text.find('*') != std::string::npos)
     return fail("wildcards are refused: list each host that clients use, instead of " + quote(given));

@@ -120,7 +120,6 @@ std::size_t end_of(std::string_view text, const Value& value) {
 // `"name": entry` as a new last member of the object.
 std::string with_member(std::string_view text, std::string_view blanked, const Value& object,
                         const std::string& member) {
-  const std::string outer = indentation(text, start_of(blanked, object));
   std::optional<Value> first_key;
   std::optional<Value> last_value;
   for (const auto& present : object.members()) {

@@ -8,6 +8,7 @@
 namespace clawql::door {
 namespace {
 
+constexpr std::size_t kKeptCapacity = 4U << 10;  // of an idle client's outgoing buffer
 constexpr base::Milliseconds kLinger{1000};
 constexpr base::Milliseconds kSlowestLastRead{30'000};  // for a client to take the last answer
 
@@ -20,7 +21,9 @@ Client::Client(Surroundings& surroundings, Admission& admission, std::shared_ptr
       listener_(std::move(listener)),
       peer_(peer),
       stream_(surroundings.loop, std::move(fd), *this),
-      deadline_(surroundings.loop, [this] { on_deadline(); }) {}
+      deadline_(surroundings.loop, [this] { on_deadline(); }) {
+  stream_.keep_at_most(kKeptCapacity);
+}
 
 // Not buried when the whole loop goes: then nothing is told any more.
 Client::~Client() {

@@ -19,14 +19,14 @@ http::HeadLimits head_limits(const base::Limits& limits) {
   return result;
 }
 
-void empty(std::string& buffer) {
+}  // namespace
+
+void Connection::empty(std::string& buffer) {
   if (buffer.capacity() > kKeptCapacity)
     std::string().swap(buffer);
   else
     buffer.clear();
 }
-
-}  // namespace
 
 Connection::Connection(Client& client)
     : client_(client), around_(client.surroundings()), parser_(head_limits(around_.snapshot->limits)) {
@@ -62,6 +62,9 @@ void Connection::take_waiting_input() {
 // Reads on unless enough waits already.
 void Connection::watch_input() {
   if (client_.closed() || phase_ == Phase::over) return;
+  // Requests that wait their turn count as well: a stream of events may keep them waiting for ever.
+  client_.admission().holds(client_, head_.size() + body_.size() + in_.size());
+  if (client_.closed()) return;
   const bool full = phase_ != Phase::head && (in_.size() >= kWaitingInput || body_.size() >= ipc::kStreamCredit);
   const bool wanted = phase_ != Phase::waiting && !full && !is_stuffed();
   if (wanted && client_.stream().paused()) client_.stream().resume();
@@ -231,24 +234,40 @@ void Connection::body_is_complete() {
 
 // ---- the rest of a large body, under credit
 
+// What one read brought goes over as one piece, however small its chunks are.
 std::size_t Connection::forward(std::string_view input) {
   if (decoder_.done()) return 0;
   const std::size_t room = ipc::kStreamCredit - std::min<std::size_t>(body_.size(), ipc::kStreamCredit);
-  const auto step = decoder_.decode(input.substr(0, room));
-  if (!step) {
-    refuse({step.error().reason, step.error().for_operator});
-    return input.size();
+  const std::string_view wanted = input.substr(0, room);
+  std::size_t used = 0;
+  std::string_view only;
+  std::string joined;
+  while (!decoder_.done() && used < wanted.size()) {
+    const auto step = decoder_.decode(wanted.substr(used));
+    if (!step) {
+      refuse({step.error().reason, step.error().for_operator});
+      return input.size();
+    }
+    used += step->consumed;
+    if (step->body.empty()) continue;
+    if (only.empty()) {
+      only = step->body;
+      continue;
+    }
+    if (joined.empty()) joined.assign(only);
+    joined.append(step->body);
   }
-  if (!step->body.empty()) {
+  const std::string_view piece = joined.empty() ? only : std::string_view(joined);
+  if (!piece.empty()) {
     continue_due_ = false;
-    body_bytes_ += step->body.size();
-    send_body(step->body);
+    body_bytes_ += piece.size();
+    send_body(piece);
   }
   if (decoder_.done() && body_.empty())
     body_is_complete();
   else if (!client_.closed())
     pace_body();
-  return client_.closed() ? input.size() : step->consumed;
+  return client_.closed() ? input.size() : used;
 }
 
 void Connection::send_body(std::string_view piece) {

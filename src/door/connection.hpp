@@ -68,6 +68,7 @@ class Connection final : public Protocol, private ipc::DoorStreamHandler, privat
   void refuse(const Refused& refused);
   void finish_answer();
   void end_connection();
+  static void empty(std::string& buffer);  // gives large memory back
   void begin_next();
   void reset_request();
   bool must_close() const;

@@ -68,7 +68,8 @@ void Connection::on_reset(Reason reason) {
 
 void Connection::finish_answer() {
   client_.admission().end_request(client_);
-  if (closes_) return end_connection();
+  // A stream may have promised to stay before the drain began.
+  if (closes_ || around_.draining) return end_connection();
   begin_next();
   take_waiting_input();
   watch_input();
@@ -112,8 +113,8 @@ void Connection::reset_request() {
   decoder_ = http::BodyDecoder();
   listed_origin_.clear();
   head_bytes_ = {};
-  head_.clear();
-  body_.clear();
+  empty(head_);
+  empty(body_);
   if (link_ != nullptr) link_->forget(*this);
   link_ = nullptr;
   body_credit_ = 0;
@@ -136,7 +137,7 @@ void Connection::end_connection() {
   call_.cancel();
   reset_request();
   phase_ = Phase::over;
-  in_.clear();
+  empty(in_);
   client_.linger();
 }
 

@@ -126,7 +126,7 @@ void Door::welcome(os::Fd connection, const std::shared_ptr<const Listener>& lis
   DoorLoop* const target = loops_[next_].get();
   if (next_ == 0) return target->adopt(std::move(connection), listener, *peer);
   target->loop().post([target, listener, who = *peer, fd = std::move(connection)]() mutable {
-    target->adopt(std::move(fd), std::move(listener), who);
+    target->adopt(std::move(fd), listener, who);
   });
 }
 

@@ -52,7 +52,8 @@ void ShardLink::on_turn_end() {
 
 // ---- Handover
 
-Handover::Handover(io::Loop& loop, std::uint32_t shards, std::function<void(std::uint32_t, const Error&)> on_lost) {
+Handover::Handover(io::Loop& loop, std::uint32_t shards,
+                   const std::function<void(std::uint32_t, const Error&)>& on_lost) {
   for (std::uint32_t i = 0; i < (shards > 0 ? shards : 1); ++i)
     links_.push_back(std::make_unique<ShardLink>(loop, [i, on_lost](const Error& error) { on_lost(i, error); }));
 }

@@ -61,7 +61,7 @@ class ShardLink final : private ipc::DoorChannel::Handler, private io::TurnEnd {
 class Handover {
  public:
   // `on_lost(shard, error)`: the engine's end of that channel is gone.
-  Handover(io::Loop& loop, std::uint32_t shards, std::function<void(std::uint32_t, const Error&)> on_lost);
+  Handover(io::Loop& loop, std::uint32_t shards, const std::function<void(std::uint32_t, const Error&)>& on_lost);
 
   ShardLink& shard(std::uint32_t index) { return *links_[index]; }
   std::uint32_t shards() const { return static_cast<std::uint32_t>(links_.size()); }

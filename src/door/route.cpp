@@ -217,6 +217,9 @@ std::expected<Routed, Refused> route(const GuardedRequest& request, const Listen
                                      const base::Limits& limits, std::string_view head_bytes) {
   const http::RequestHead& head = request.head();
   const RouteEntry* entry = find_route(head.path);
+  // CONNECT names no path: it is the method that does not exist here.
+  if (entry == nullptr && head.path == "*" && head.method == http::Method::other)
+    return std::unexpected(Refused{Reason::method_not_allowed, head.method_text, "GET, POST, DELETE"});
   if (entry == nullptr) return std::unexpected(Refused{Reason::route_unknown, head.path});
   if (!serves(listener, entry->served)) return std::unexpected(Refused{Reason::listener_not_served, head.path});
   if (is_preflight(head)) {

@@ -9,8 +9,10 @@ Surroundings::Surroundings(io::Loop& loop_, base::Logger& logger, Undertaker& un
     : loop(loop_),
       undertaker(undertaker_),
       handover(loop_, shards,
-               [&logger](std::uint32_t shard, const Error& error) {
-                 logger.warning("door.engine_lost", {{"shard", shard}, {"error", error.message}});
+               [this, &logger](std::uint32_t shard, const Error& error) {
+                 // Who stops the gateway ends the engine first.
+                 logger.log(draining ? base::Level::info : base::Level::warning, "door.engine_lost",
+                            {{"shard", shard}, {"error", error.message}});
                }),
       refusals(loop_, logger, handover, loops) {}
 

@@ -251,6 +251,51 @@ TEST(TurnEnd, may_ask_for_another_round_for_itself_and_others) {
   EXPECT_EQ(seconds, 2);
 }
 
+struct Noted final : TurnEnd {
+  explicit Noted(std::function<void()> what_) : what(std::move(what_)) {}
+  void on_turn_end() override { what(); }
+  std::function<void()> what;
+};
+
+// An audit record is asked for in the same turn as the bytes it describes.
+TEST(TurnEnd, first_at_turn_end_comes_before_the_bytes_of_a_stream_that_became_writable_in_the_same_turn) {
+  base::SystemClock clock;
+  Loop loop(clock);
+  Pair pair;
+  Recorder recorder;
+  Stream stream(loop, std::move(pair.ours), recorder);
+  stream.write(std::string(1 << 20, 'x'));
+  loop.poll();
+  ASSERT_GT(stream.pending(), 0U);  // it waits until it can be written
+  std::size_t left = 0;
+  Noted record([&] { left = stream.pending(); });
+  loop.post([&] {
+    read_all(pair.theirs.get());
+    stream.write("described");
+    loop.first_at_turn_end(record);
+  });
+  const std::size_t before = stream.pending();
+  read_all(pair.theirs.get());  // now it can be written, and is dispatched in the turn of the task
+  loop.poll();
+  EXPECT_EQ(left, before + std::string_view("described").size());
+}
+
+TEST(TurnEnd, first_at_turn_end_asked_for_at_the_end_of_a_turn_comes_before_those_still_to_come) {
+  base::SystemClock clock;
+  Loop loop(clock);
+  std::string order;
+  Noted record([&] { order += "record "; });
+  Noted asks([&] {
+    order += "asks ";
+    loop.first_at_turn_end(record);
+  });
+  Noted sends([&] { order += "sends "; });
+  loop.at_turn_end(asks);
+  loop.at_turn_end(sends);
+  loop.poll();
+  EXPECT_EQ(order, "asks record sends ");
+}
+
 TEST(Acceptor, hands_over_every_connection) {
   base::SystemClock clock;
   Loop loop(clock);

@@ -114,7 +114,7 @@ struct Loop::Impl {
 
   // Milliseconds that epoll may wait: for ever without deadlines.
   int patience() const {
-    if (!waiting.empty()) return 0;
+    if (!waiting.empty() || !waiting_first.empty()) return 0;
     return wheel.empty() ? -1 : static_cast<int>(DeadlineWheel::kTick.count());
   }
 
@@ -131,7 +131,8 @@ struct Loop::Impl {
         happened += run_posted();
     }
     if (!wheel.empty()) wheel.advance(clock.monotonic());
-    happened += run_turn_end();
+    happened += run_turn_end(waiting_first, running_first);
+    happened += run_turn_end(waiting, running);
     graveyard.clear();
     return happened;
   }
@@ -148,18 +149,20 @@ struct Loop::Impl {
     return tasks.size();
   }
 
-  std::size_t run_turn_end() {
-    running.swap(waiting);
+  std::size_t run_turn_end(std::vector<TurnEnd*>& list, std::vector<TurnEnd*>& round) {
+    round.swap(list);
     // Told of their new place: one of them may destroy another that has not had its turn.
-    for (TurnEnd* const what : running)
-      if (what != nullptr) what->list_ = &running;
-    for (std::size_t i = 0; i < running.size(); ++i) {
-      if (running[i] == nullptr) continue;
-      running[i]->list_ = nullptr;
-      running[i]->on_turn_end();
+    for (TurnEnd* const what : round)
+      if (what != nullptr) what->list_ = &round;
+    std::size_t count = round.size();
+    for (std::size_t i = 0; i < round.size(); ++i) {
+      // One before it may have asked to be first before the bytes of the next one leave.
+      if (&list == &waiting && !waiting_first.empty()) count += run_turn_end(waiting_first, running_first);
+      if (round[i] == nullptr) continue;
+      round[i]->list_ = nullptr;
+      round[i]->on_turn_end();
     }
-    const std::size_t count = running.size();
-    running.clear();
+    round.clear();
     return count;
   }
 
@@ -168,7 +171,7 @@ struct Loop::Impl {
   os::Fd wake;
   DeadlineWheel wheel;
   std::array<epoll_event, kEventsPerTurn> events{};
-  std::vector<TurnEnd*> waiting, running;
+  std::vector<TurnEnd*> waiting_first, running_first, waiting, running;
   std::vector<std::shared_ptr<Watch::State>> graveyard;
   std::atomic<bool> stopped{false};
   std::mutex mutex;
@@ -206,11 +209,18 @@ void Loop::at_turn_end(Task task) {
   at_turn_end(*new TaskAtTurnEnd(std::move(task)));  // NOLINT(cppcoreguidelines-owning-memory): deletes itself
 }
 
-void Loop::at_turn_end(TurnEnd& what) {
+void Loop::enlist(TurnEnd& what, std::vector<TurnEnd*>& list) {
   if (what.list_ != nullptr) return;  // it waits, or its turn is still to come in the round that runs now
-  what.list_ = &impl_->waiting;
-  what.position_ = impl_->waiting.size();
-  impl_->waiting.push_back(&what);
+  what.list_ = &list;
+  what.position_ = list.size();
+  list.push_back(&what);
+}
+
+void Loop::at_turn_end(TurnEnd& what) {
+  enlist(what, impl_->waiting);
+}
+void Loop::first_at_turn_end(TurnEnd& what) {
+  enlist(what, impl_->waiting_first);
 }
 
 std::unique_ptr<Watch> Loop::watch(int fd, Watch::Handler& handler) {

@@ -107,6 +107,9 @@ class Loop {
   void at_turn_end(Task task);
   // The same without an allocation; asking twice is the same as once.
   void at_turn_end(TurnEnd& what);
+  // At the end of the turn too, but before everything else there: for records that must be written before the bytes
+  // they describe leave.
+  void first_at_turn_end(TurnEnd& what);
   std::unique_ptr<Watch> watch(int fd, Watch::Handler& handler);
   base::Microseconds now() const { return clock_.monotonic(); }
   const base::Clock& clock() const { return clock_; }
@@ -119,6 +122,7 @@ class Loop {
  private:
   friend class Deadline;
   struct Impl;
+  static void enlist(TurnEnd& what, std::vector<TurnEnd*>& list);
   const base::Clock& clock_;
   std::unique_ptr<Impl> impl_;
 };

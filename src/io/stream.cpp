@@ -9,8 +9,7 @@
 namespace clawql::io {
 namespace {
 
-constexpr int kReadsPerTurn = 4;                   // then the others get their turn
-constexpr std::size_t kKeptCapacity = 128U << 10;  // a larger emptied buffer is given back
+constexpr int kReadsPerTurn = 4;  // then the others get their turn
 
 void make_non_blocking(int fd) {
   int on = 1;
@@ -63,8 +62,10 @@ void Stream::on_readable() {
   if (!paused_ && !ended_ && !dead_) watch_->want_read();
 }
 
+// Not at once: the turn may have gathered bytes since the last flush, and what must happen before they leave happens at
+// its end (Loop::first_at_turn_end).
 void Stream::on_writable() {
-  flush();
+  flush_soon();
 }
 
 void Stream::flush_soon() {
@@ -98,7 +99,7 @@ void Stream::flush() {
     return;
   }
   const bool wrote = out_begin_ > 0;
-  if (out_.capacity() > kKeptCapacity)
+  if (out_.capacity() > kept_capacity_)
     std::string().swap(out_);
   else
     out_.clear();

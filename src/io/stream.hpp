@@ -54,6 +54,9 @@ class Stream final : private Watch::Handler, private TurnEnd {
   // Ends the writing side once everything has left (SHUT_WR for sockets, close for pipes). on_drained is still called.
   void finish();
 
+  // What an emptied buffer may keep for the next writes: little where there are thousands of streams.
+  void keep_at_most(std::size_t capacity) { kept_capacity_ = capacity; }
+
   int fd() const { return fd_.get(); }
 
  private:
@@ -71,6 +74,7 @@ class Stream final : private Watch::Handler, private TurnEnd {
   std::shared_ptr<bool> alive_;  // false once destroyed: callbacks look at it after every call of the handler
   std::string out_;
   std::size_t out_begin_ = 0;
+  std::size_t kept_capacity_ = 128U << 10;
   bool paused_ = true;
   bool ended_ = false;
   bool dead_ = false;

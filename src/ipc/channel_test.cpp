@@ -1,6 +1,7 @@
 #include "ipc/channel.hpp"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,6 +26,7 @@ struct Client final : DoorStreamHandler {
   int ends = 0;
   std::optional<base::Reason> reset;
   std::uint32_t body_credit = 0;
+  std::size_t credited = 0;
 };
 
 struct Request final : EngineStreamHandler {
@@ -162,6 +164,82 @@ TEST(Channel, a_stalled_reader_does_not_hold_up_another_stream) {
   for (int i = 0; i < 200; ++i) both.loop.poll();
   EXPECT_EQ(lively.answer, "through");
   EXPECT_EQ(lively.ends, 1);
+}
+
+TEST(Channel, what_waited_for_the_credit_of_the_whole_channel_is_told_as_taken) {
+  Channels both;
+  constexpr std::size_t kStreams = kChannelCredit / kStreamCredit + 10;
+  std::vector<Client> clients(kStreams);
+  for (auto& client : clients) both.ask(client);
+  both.run();
+  const std::string answer(kStreamCredit, 'x');
+  for (StreamId stream = 0; stream < kStreams; ++stream) {
+    both.requests[stream]->waiting = answer.size();
+    both.engine->head(stream, kOk);
+    both.engine->data(stream, answer);
+  }
+  ASSERT_GT(both.engine->buffered(), 0U);
+  ASSERT_GT(both.engine->buffered(kStreams - 1), 0U);
+  for (int i = 0; i < 100; ++i) both.loop.poll();
+  EXPECT_EQ(both.engine->buffered(), 0U);
+  EXPECT_EQ(clients.back().answer.size(), answer.size());
+  // No credit of the stream is due for so little, so this is the only chance to hear that nothing waits any more.
+  EXPECT_EQ(both.requests.back()->waiting, 0U);
+}
+
+TEST(Channel, a_stream_that_is_cancelled_while_the_loss_is_told_is_not_told) {
+  Channels both;
+  Client second;
+  StreamId second_stream = 0;
+  struct First final : DoorStreamHandler {
+    void on_head(const Head&) override {}
+    void on_data(std::string_view) override {}
+    void on_end() override {}
+    void on_reset(base::Reason) override { then(); }
+    void on_body_credit(std::uint32_t) override {}
+    std::function<void()> then;
+  } first;
+  first.then = [&] { both.door->cancel(second_stream); };
+  Open open;
+  open.fields.emplace_back(RequestField::target, "/");
+  both.door->open(open, first);
+  second_stream = both.ask(second);
+  both.run();
+  both.engine.reset();
+  both.run();
+  EXPECT_FALSE(second.reset.has_value());
+}
+
+TEST(Channel, keeps_no_memory_of_answers_that_have_left_or_were_dropped) {
+  constexpr StreamId kStreams = 60;
+  Channels both;
+  std::vector<Client> clients(kStreams);
+  for (auto& client : clients) both.ask(client);
+  both.run();
+  const auto in_use = [] {
+    const struct mallinfo2 facts = ::mallinfo2();
+    return facts.uordblks + facts.hblkhd;
+  };
+  const std::size_t before = in_use();
+  const std::string answer(1 << 20, 'x');
+  for (StreamId stream = 0; stream < kStreams; ++stream) {
+    both.engine->head(stream, kOk);
+    both.engine->data(stream, answer);
+    if (stream % 3 == 0) both.door->cancel(stream);
+    if (stream % 3 == 1) both.engine->reset(stream, base::Reason::overloaded);
+    if (stream % 3 == 2) both.engine->end(stream);
+  }
+  for (StreamId stream = 2; stream < kStreams; stream += 3) {
+    while (clients[stream].ends == 0) {
+      both.run();
+      both.door->credit(stream, static_cast<std::uint32_t>(clients[stream].answer.size() - clients[stream].credited));
+      clients[stream].credited = clients[stream].answer.size();
+    }
+    std::string().swap(clients[stream].answer);
+  }
+  for (auto& client : clients) std::string().swap(client.answer);
+  EXPECT_EQ(both.engine->buffered(), 0U);
+  EXPECT_LT(in_use(), before + (8U << 20));
 }
 
 TEST(Channel, a_cancelled_stream_is_told_to_the_engine_and_its_id_comes_back) {

@@ -183,7 +183,11 @@ void DoorChannel::end(StreamId stream) {
 }
 
 void DoorChannel::cancel(StreamId stream) {
-  if (impl_->frames.lost()) return;
+  if (impl_->frames.lost()) {
+    // One that is told of the loss may end another that is still to be told.
+    if (stream < impl_->slots.size()) impl_->slots[stream].handler = nullptr;
+    return;
+  }
   Slot& slot = impl_->open_slot(stream);
   impl_->frames.send(Kind::cancel, stream);
   if (slot.state == DoorState::answered) return impl_->free(stream);

@@ -21,6 +21,16 @@ struct Slot {
   std::size_t buffer_begin = 0;
 
   std::size_t waiting() const { return buffer.size() - buffer_begin; }
+
+  // Not `buffer = {}`: assigning an empty string keeps the memory, for each of the thousands of streams.
+  void drop_buffer() {
+    std::string().swap(buffer);
+    buffer_begin = 0;
+  }
+  void forget() {
+    drop_buffer();
+    *this = Slot{};
+  }
 };
 
 }  // namespace
@@ -61,7 +71,7 @@ struct EngineChannel::Impl final : FrameStream::Receiver {
     switch (engine_may_receive(header.kind, slots[stream].state)) {
       case Verdict::bad: return false;
       case Verdict::ignore: return true;
-      case Verdict::close: slots[stream] = Slot{}; return true;
+      case Verdict::close: slots[stream].forget(); return true;
       case Verdict::ok: break;
     }
     if (header.kind == Kind::open) return take_open(stream, payload);
@@ -111,7 +121,7 @@ struct EngineChannel::Impl final : FrameStream::Receiver {
   void take_cancel(StreamId stream) {
     EngineStreamHandler* const stream_handler = slots[stream].handler;
     buffered -= slots[stream].waiting();
-    slots[stream] = Slot{};
+    slots[stream].forget();
     frames.send_with(Kind::reset, stream,
                      [](std::string& out) { out += static_cast<char>(base::Reason::call_cancelled); });
     if (stream_handler != nullptr) stream_handler->on_cancel();
@@ -128,8 +138,7 @@ struct EngineChannel::Impl final : FrameStream::Receiver {
       buffered -= size;
     }
     if (slot.waiting() == 0) {
-      slot.buffer = {};
-      slot.buffer_begin = 0;
+      slot.drop_buffer();
       if (slot.end_wanted) finish(stream, Kind::end, {});
       return;
     }
@@ -147,14 +156,19 @@ struct EngineChannel::Impl final : FrameStream::Receiver {
     frames.send(kind, stream, payload);
     Slot& slot = slots[stream];
     const bool request_ended = slot.state == EngineState::asked;
-    slot = Slot{};
+    slot.forget();
     if (!request_ended) slot.state = EngineState::answered;
   }
 
   void on_window() override {
     for (const StreamId stream : std::exchange(blocked, {})) {
       slots[stream].blocked = false;
-      if (slots[stream].waiting() > 0) pump(stream);
+      if (slots[stream].waiting() == 0) continue;
+      pump(stream);
+      // As after credit of the stream: whoever waits for the last byte to leave hears of it here or never.
+      const Slot& slot = slots[stream];
+      if (slot.handler != nullptr) slot.handler->on_taken(slot.waiting());
+      if (frames.lost()) return;
     }
   }
 
@@ -162,7 +176,7 @@ struct EngineChannel::Impl final : FrameStream::Receiver {
     buffered = 0;
     for (auto& slot : slots) {
       EngineStreamHandler* const stream_handler = slot.handler;
-      slot = Slot{};
+      slot.forget();
       if (stream_handler != nullptr) stream_handler->on_cancel();
     }
     handler.on_closed(std::move(error));

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <expected>
 #include <iterator>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -86,6 +87,7 @@ class Document {
 
  private:
   friend class Value;
+  friend class OwnedDocument;
   friend struct Scanner;
   // One token a value, in the order of the text; a container's children follow it. A member is its key's token, then
   // its value's. 16 bytes, because a hostile text can hold one value in every two bytes.
@@ -106,6 +108,22 @@ class Document {
   Document() = default;
   std::string_view text_;
   std::vector<Token> tokens_;
+};
+
+// A document that owns its text, to outlive what it was read from or to go to another thread: a copy of both, without
+// a second parse. Moving it leaves the text where it is.
+class OwnedDocument {
+ public:
+  explicit OwnedDocument(const Document& document)
+      : text_(std::make_unique<const std::string>(document.text_)), document_(document) {
+    document_.text_ = *text_;
+  }
+  // Values of it end when this is moved or gone.
+  const Document& document() const { return document_; }
+
+ private:
+  std::unique_ptr<const std::string> text_;
+  Document document_;
 };
 
 struct Value::Member {

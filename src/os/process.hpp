@@ -36,6 +36,10 @@ Result<Fd> signal_descriptor(const std::vector<int>& signals);
 // The next pending signal of such a descriptor.
 std::optional<int> next_signal(const Fd& descriptor);
 
+// For programs that hold large messages for a moment: what is freed of large blocks goes back to the system at once,
+// instead of staying in a heap that one small block at its top keeps from shrinking.
+void give_back_large_blocks();
+
 // {read end, write end}, close-on-exec, blocking.
 Result<std::pair<Fd, Fd>> make_pipe();
 Status set_nonblocking(int fd);

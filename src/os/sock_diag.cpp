@@ -42,7 +42,7 @@ int on_inet(const nlmsghdr* header, void* context) {
   std::memcpy(&message, mnl_nlmsg_get_payload(header), sizeof message);
   auto address = address_of(message);
   if (!address) return MNL_CB_OK;
-  dump.out->push_back(KernelSocket{dump.kind, std::move(*address), {}, message.idiag_inode, message.idiag_uid});
+  dump.out->push_back(KernelSocket{dump.kind, *address, {}, message.idiag_inode, message.idiag_uid});
   return MNL_CB_OK;
 }
 

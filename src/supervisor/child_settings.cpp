@@ -16,7 +16,8 @@ ipc::DoorSettings door_settings(const config::Config& config, std::uint64_t gene
   return settings;
 }
 
-ipc::EngineSettings engine_settings(const config::Config& config, std::uint64_t generation) {
+ipc::EngineSettings engine_settings(const config::Config& config, std::uint64_t generation,
+                                    std::vector<ipc::ListenerSettings> listeners) {
   ipc::EngineSettings settings;
   settings.generation = generation;
   settings.shards = config.threads.engine;
@@ -26,6 +27,7 @@ ipc::EngineSettings engine_settings(const config::Config& config, std::uint64_t 
     settings.servers.push_back(
         {server.name, server.prefix, server.tools, server.eager, server.call_seconds, server.fingerprint});
   }
+  settings.listeners = std::move(listeners);
   settings.audit = {config.audit.path, config.audit.strict, config.audit.file_bytes};
   settings.limits = config.limits;
   return settings;

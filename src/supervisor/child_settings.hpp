@@ -12,6 +12,7 @@ namespace clawql::supervisor {
 ipc::DoorSettings door_settings(const config::Config& config, std::uint64_t generation,
                                 std::vector<ipc::ListenerSettings> listeners);
 // Disabled servers do not exist for the engine.
-ipc::EngineSettings engine_settings(const config::Config& config, std::uint64_t generation);
+ipc::EngineSettings engine_settings(const config::Config& config, std::uint64_t generation,
+                                    std::vector<ipc::ListenerSettings> listeners);
 
 }  // namespace clawql::supervisor

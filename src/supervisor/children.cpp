@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <thread>
+
 #include "os/process.hpp"
 #include "supervisor/status.hpp"
 #include "supervisor/supervisor.hpp"
@@ -16,7 +18,23 @@ constexpr std::uint64_t kMostEarlyDeaths = 3;
 constexpr int kOrphanRounds = 64;
 constexpr std::size_t kMostAnswerBytes = 60U << 10;
 
+constexpr int kLastRounds = 100;
+constexpr base::Milliseconds kLastPause{10};
+
 }  // namespace
+
+// After the last of ours: whatever is still our child, or becomes it while others die, goes too. A process that even
+// SIGKILL does not end at once (it waits for a device) must not hold us for ever.
+void Supervisor::end_everything() {
+  for (int round = 0; round < kLastRounds; ++round) {
+    while (os::reap_any()) {
+    }
+    const std::vector<pid_t> left = os::children_of_self();
+    if (left.empty()) return;
+    for (const pid_t pid : left) ::kill(pid, SIGKILL);
+    std::this_thread::sleep_for(kLastPause);
+  }
+}
 
 void Supervisor::break_off(Program& program, const std::string& why) {
   log_.error(program.name() + ".protocol", {{"error", why}});

@@ -150,10 +150,10 @@ TEST(ServerCommand, TheSandboxIsNamedBeforeTheCommand) {
   config::Server server;
   server.command = "npx";
   server.args = {"-y", "--listen"};
-  EXPECT_THAT(run_arguments(server), ElementsAre("clawql-run", "--", "npx", "-y", "--listen"));
+  EXPECT_THAT(run_arguments(server, false), ElementsAre("clawql-run", "--", "npx", "-y", "--listen"));
   server.sandbox = {true, true, {"/a"}, {"/b"}};
-  EXPECT_THAT(run_arguments(server), ElementsAre("clawql-run", "--listen", "--unix", "--read", "/a", "--write", "/b",
-                                                 "--", "npx", "-y", "--listen"));
+  EXPECT_THAT(run_arguments(server, true), ElementsAre("clawql-run", "--require-sandbox", "--listen", "--unix",
+                                                       "--read", "/a", "--write", "/b", "--", "npx", "-y", "--listen"));
 }
 
 TEST(ServerCommand, TheEnvironmentIsTheListAndWhatTheEntryDeclares) {

@@ -81,6 +81,7 @@ Result<std::vector<OpenListener>> Listeners::open_missing(const std::vector<Decl
 
 Status Listeners::verify(const std::vector<OpenListener>& fresh, std::vector<std::string>& warnings) const {
   std::vector<Listening> all;
+  all.reserve(open_.size() + fresh.size());
   for (const OpenListener& one : open_) all.push_back({&one.declared, one.fd()});
   for (const OpenListener& one : fresh) all.push_back({&one.declared, one.fd()});
   return verify_with_kernel(all, warnings);
@@ -125,6 +126,7 @@ void Listeners::close() {
 
 std::vector<ipc::ListenerSettings> Listeners::settings() const {
   std::vector<ipc::ListenerSettings> result;
+  result.reserve(open_.size());
   for (const OpenListener& one : open_) {
     result.push_back({one.id, std::string(name(one.declared.kind)), one.declared.label, true});
   }

@@ -16,11 +16,11 @@ namespace {
 constexpr std::array<std::string_view, 12> kEverywhere{"",      "*",   "0",   "0.0.0.0", "::",  "[::]",
                                                        "[::0]", "any", "all", "0.0",     "0x0", "::0"};
 
-Declared tcp_declaration(os::SocketAddress address) {
+Declared tcp_declaration(const os::SocketAddress& address) {
   Declared declared;
   declared.kind = Declared::Kind::tcp;
   declared.label = address.text();
-  declared.address = std::move(address);
+  declared.address = address;
   return declared;
 }
 
@@ -44,11 +44,11 @@ Status add_tcp(const config::HttpListener& http, bool ipv6, std::vector<Declared
   if (http.port == 0) return fail("listen.http.port: 0 would listen on a port that nobody declared; name one");
   CLAWQL_TRY(os::SocketAddress four, os::SocketAddress::ip("127.0.0.1", http.port));
   CLAWQL_CHECKED(check_tcp_address(four));
-  out.push_back(tcp_declaration(std::move(four)));
+  out.push_back(tcp_declaration(four));
   if (!ipv6) return {};
   CLAWQL_TRY(os::SocketAddress six, os::SocketAddress::ip("::1", http.port));
   CLAWQL_CHECKED(check_tcp_address(six));
-  out.push_back(tcp_declaration(std::move(six)));
+  out.push_back(tcp_declaration(six));
   return {};
 }
 

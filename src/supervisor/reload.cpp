@@ -55,7 +55,7 @@ Status Supervisor::put_in_force(std::shared_ptr<const config::Config> next, cons
   config_ = std::move(next);
   ++generation_;
   if (engine_.running()) {
-    CLAWQL_CHECKED(engine_.send_settings(ipc::to_json(engine_settings(*config_, generation_))));
+    CLAWQL_CHECKED(engine_.send_settings(ipc::to_json(engine_settings(*config_, generation_, listeners_->settings()))));
     if (audit_changed) send_next_audit_file();
   }
   servers_.configure(config_);

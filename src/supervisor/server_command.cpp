@@ -1,5 +1,7 @@
 #include "supervisor/server_command.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <map>
 
@@ -12,14 +14,15 @@ constexpr std::array<const char*, 5> kPassedOn{"PATH", "TERM", "LANG", "TZ", "TM
 std::vector<std::string> as_list(const config::Environment& environment) {
   std::vector<std::string> list;
   list.reserve(environment.size());
-  for (const auto& [name, value] : environment) list.push_back(name + "=" + value);
+  for (const auto& [name, value] : environment) list.push_back(fmt::format("{}={}", name, value));
   return list;
 }
 
 }  // namespace
 
-std::vector<std::string> run_arguments(const config::Server& server) {
+std::vector<std::string> run_arguments(const config::Server& server, bool require_sandbox) {
   std::vector<std::string> arguments{"clawql-run"};
+  if (require_sandbox) arguments.emplace_back("--require-sandbox");
   if (server.sandbox.listen) arguments.emplace_back("--listen");
   if (server.sandbox.unix_sockets) arguments.emplace_back("--unix");
   for (const std::string& path : server.sandbox.files_read) arguments.insert(arguments.end(), {"--read", path});

@@ -11,7 +11,8 @@
 namespace clawql::supervisor {
 
 // clawql-run [--listen] [--unix] [--read PATH]… [--write PATH]… -- COMMAND ARGS…
-std::vector<std::string> run_arguments(const config::Server& server);
+// `require_sandbox`: clawql-run refuses to start the server where a layer of its sandbox is missing.
+std::vector<std::string> run_arguments(const config::Server& server, bool require_sandbox);
 // HOME LOGNAME PATH SHELL TERM USER LANG TZ TMPDIR and what the entry declares (which wins). HOME and its like are the
 // passwd entry's; the others come from `own`, the supervisor's environment.
 std::vector<std::string> server_environment(const config::Server& server, const os::User& user,

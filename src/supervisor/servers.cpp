@@ -180,7 +180,7 @@ Result<std::vector<os::Fd>> Servers::spawn(Entry& one, const config::Server& ser
     CLAWQL_CHECKED(os::set_nonblocking(fd));
   }
   request.program = wiring_.run_program;
-  request.arguments = run_arguments(server);
+  request.arguments = run_arguments(server, config_->require_sandbox);
   request.environment = server_environment(server, user, wiring_.environment);
   request.working_directory = server.working_directory.empty() ? user.home : server.working_directory;
   request.fds = {in.first.get(), out.second.get(), err.second.get(), life_read_.get(), report.second.get()};

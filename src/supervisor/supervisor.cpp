@@ -38,6 +38,7 @@ int Supervisor::run() {
     return kExitRefused;
   }
   loop_.run();
+  end_everything();
   if (listeners_) listeners_->close();
   log_.info("gateway.stopped", {{"status", exit_status_}});
   return exit_status_;
@@ -112,7 +113,7 @@ Status Supervisor::introduce_door() {
 }
 
 Status Supervisor::introduce_engine() {
-  CLAWQL_CHECKED(engine_.send_settings(ipc::to_json(engine_settings(*config_, generation_))));
+  CLAWQL_CHECKED(engine_.send_settings(ipc::to_json(engine_settings(*config_, generation_, listeners_->settings()))));
   CLAWQL_TRY(os::Fd file, audit_files_->open());
   engine_.send(ipc::Control::audit_file, {}, one_fd(std::move(file)));
   return {};

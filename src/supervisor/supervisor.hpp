@@ -73,6 +73,7 @@ class Supervisor final : private Program::Observer, private Servers::Observer, p
   void on_writable() override {}
   void reap();
   void end_orphans();
+  static void end_everything();
   void break_off(Program& program, const std::string& why);
 
   // ---- reload (reload.cpp)

@@ -311,11 +311,22 @@ TEST_F(SupervisorTest, TheServersEndWithTheEngineAndANewOneStartsThemAgain) {
 TEST_F(SupervisorTest, AnOrphanOfADeadLauncherIsEnded) {
   // The "launcher" leaves a grandchild behind that holds the server's stdout.
   spawner_.server_script = "setsid sleep 1000 & exit 0";
+  int exits = 0;
+  ssize_t got = -1;
   script_ = [&](FakeProgram& self, const ipc::ControlMessage& message) {
-    if (is_engine(self) && message.kind == Control::start) ask(self, Control::server_start, "cat");
-    if (message.kind == Control::server_exited) terminate();
+    if (!is_engine(self)) return;
+    if (message.kind == Control::start) ask(self, Control::server_start, "cat");
+    if (message.kind != Control::server_exited || ++exits < 2) return;
+    for (const auto& earlier : self.messages) {
+      if (earlier.kind != Control::server_started) continue;
+      char room[8];
+      got = ::read(earlier.fds.at(1).get(), room, sizeof room);
+      break;
+    }
+    terminate();
   };
   EXPECT_EQ(run(), kExitClean);
+  EXPECT_EQ(got, 0) << "the first server's grandchild still held its stdout while the gateway served on";
   EXPECT_THAT(os::children_of_self(), IsEmpty());
 }
 

@@ -27,20 +27,16 @@ class Load:
             thread.start()
 
     def _run(self, one, number):
-        client = one.client()
-        count = 0
+        client, count = None, 0
         while not self.stop.is_set():
             count += 1
             text = f"{number}-{count}"
             try:
+                client = client or one.client()
                 if mcp.text_of(client.call("plain__echo", {"text": text})) != text:
                     self.wrong.append(text)
                 self.answered += 1
-            except (OSError, EOFError):
-                self.lost += 1
-            except AssertionError:
-                self.lost += 1
-            except (mcp.RpcError, KeyError):
+            except (OSError, EOFError, AssertionError, mcp.RpcError):  # no connection, 502, 503, or an answer cut short
                 self.lost += 1
 
     def end(self):

@@ -55,8 +55,8 @@ class Http:
 
 
 class Lines:
-    def __init__(self, path):
-        self.path = str(path)
+    def __init__(self, path, at_once=1):
+        self.path, self.at_once = str(path), at_once
 
     async def open(self):
         self.reader, self.writer = await asyncio.open_unix_connection(self.path, limit=1 << 22)
@@ -65,13 +65,16 @@ class Lines:
         self.writer.write(mcp.dumps({"jsonrpc": "2.0", "method": "notifications/initialized"}) + b"\n")
 
     async def calls(self, messages):
-        """All at once; the answers come in any order."""
-        self.writer.write(b"".join(mcp.dumps(message) + b"\n" for message in messages))
+        """`at_once` in flight at a time; the answers of each handful come in any order."""
         answers = []
-        while len(answers) < len(messages):
-            message = json.loads(await self.reader.readline())
-            if "id" in message:
-                answers.append(message)
+        for first in range(0, len(messages), self.at_once):
+            some = messages[first:first + self.at_once]
+            self.writer.write(b"".join(mcp.dumps(message) + b"\n" for message in some))
+            wanted = len(answers) + len(some)
+            while len(answers) < wanted:
+                message = json.loads(await self.reader.readline())
+                if "id" in message:
+                    answers.append(message)
         return answers
 
     def close(self):
@@ -95,19 +98,46 @@ async def one_client(number, client):
     client.close()
 
 
-@pytest.mark.parametrize("door,engine", [(1, 1), (2, 1), (2, 2)])
-def test_two_hundred_clients_with_the_same_ids_see_only_their_own_answers(gateway, door, engine):
-    one = gateway(mcpServers={"plain": plain_server()}, threads={"door": door, "engine": engine},
-                  limits={"inFlightPeer": 4096, "inFlight": 8192})  # all of them are two peers
+# All of them are two peers. At the default limits (256 in flight of a peer) the hundred on the socket send two at a time;
+# with wider limits all of theirs at once.
+WIDE = {"inFlightPeer": 4096, "inFlight": 8192}
+
+
+@pytest.mark.parametrize("door,engine,at_once,limits", [(1, 1, 2, {}), (2, 2, 2, {}), (1, 1, CALLS, WIDE), (2, 1, CALLS, WIDE), (2, 2, CALLS, WIDE)])
+def test_two_hundred_clients_with_the_same_ids_see_only_their_own_answers(gateway, door, engine, at_once, limits):
+    one = gateway(mcpServers={"plain": plain_server()}, threads={"door": door, "engine": engine}, limits=limits)
     with one.client() as client:
         machine.eventually(lambda: "plain__echo" in [tool["name"] for tool in client.tools()], 10)
 
     async def everybody():
-        clients = [Http(one.port) if number % 2 else Lines(one.socket) for number in range(CLIENTS)]
+        clients = [Http(one.port) if number % 2 else Lines(one.socket, at_once) for number in range(CLIENTS)]
         await asyncio.gather(*(one_client(number, client) for number, client in enumerate(clients)))
 
     asyncio.run(asyncio.wait_for(everybody(), 60))
     assert sum(1 for record in one.audit() if record.get("event", record).get("outcome") == "error") == 0
+
+
+def test_calls_over_the_limit_of_a_peer_are_refused_by_their_own_ids_and_the_others_answered(gateway):
+    one = gateway(mcpServers={"plain": plain_server()}, limits={"inFlightSession": 4, "inFlightPeer": 4})
+    with one.line_client() as client:
+        machine.eventually(lambda: "plain__slow" in [tool["name"] for tool in client.tools()], 10)
+        for ident in range(100, 110):
+            client.send({"jsonrpc": "2.0", "id": ident, "method": "tools/call",
+                         "params": {"name": "plain__slow", "arguments": {"text": f"of {ident}", "seconds": 1}}})
+        answers = {}
+        while len(answers) < 10:
+            message = client.read()
+            if "id" in message:
+                assert message["id"] not in answers, message
+                answers[message["id"]] = message
+    assert sorted(answers) == list(range(100, 110))
+    answered = [ident for ident, answer in answers.items() if "result" in answer]
+    assert len(answered) == 4
+    for ident, answer in answers.items():
+        if ident in answered:
+            assert mcp.text_of(answer["result"]) == f"of {ident}"
+        else:
+            assert answer["error"]["data"]["reason"] == "limit.requests", answer
 
 
 def test_cached_values_are_separate_for_each_principal_and_shared_within_one(gateway):

@@ -49,7 +49,8 @@ class Process:
 
     def __init__(self, pid: int):
         self.pid = pid
-        self.started = self._stat()[19] if self._stat() else None
+        stat = self._stat()  # once: it may be gone a moment later
+        self.started = stat[19] if stat else None
 
     def _stat(self):
         try:

@@ -102,24 +102,30 @@ void append_event(std::string& out, const Event& event) {
 
 }  // namespace
 
-struct Log::Impl {
-  Impl(const ipc::AuditSettings& audit_settings, const base::Clock& wall, std::uint64_t ring_events,
+struct Log::Impl final : io::TurnEnd {
+  Impl(const ipc::AuditSettings& audit_settings, const base::Clock& wall, std::uint64_t ring_events, Keeper where,
        std::function<void()> ask)
-      : settings(audit_settings), clock(wall), need_file(std::move(ask)), recent(ring_events) {}
+      : settings(audit_settings),
+        clock(wall),
+        keeper(std::move(where)),
+        need_file(std::move(ask)),
+        recent(ring_events) {}
 
   void append_timestamp(std::int64_t now);
   Status compose(const Event& event);
-  Status write_line();
-  void rotate_when_full();
+  Status write_pending();
+  Status make_safe(std::size_t line_begin);
+  void on_turn_end() override { stuck = !write_pending(); }
+  void rotate_when_full() const;
 
   const ipc::AuditSettings settings;
   const base::Clock& clock;
+  Keeper keeper;  // of the other shards; empty in shard 0, which has `recent`
   std::function<void()> need_file;
-  os::Fd file;
-  std::uint64_t file_size = 0;
-  bool file_asked = false;
-  bool torn = false;  // the last line was written in part: the next one starts on a line of its own
-  std::string line;   // reused
+  io::Loop* loop = nullptr;
+  std::shared_ptr<File> file;
+  bool stuck = false;   // what was gathered could not be written: no further record is taken before it is
+  std::string pending;  // whole lines that the file has not taken yet
   std::int64_t cached_second = -1;
   std::string cached_prefix;  // "2026-11-24T11:22:16." of that second
   EventIds ids;
@@ -134,75 +140,155 @@ void Log::Impl::append_timestamp(std::int64_t now) {
     cached_prefix = base::format_utc(now).substr(0, kPrefix);
     cached_second = second;
   }
-  line += cached_prefix;
+  pending += cached_prefix;
   std::array<char, 10> fraction{'0', '0', '0', '0', '0', '0', '0', '0', '0', 'Z'};
   std::int64_t rest = now % kNanosecondsPerSecond;
   for (std::size_t i = 9; i-- > 0; rest /= 10) fraction[i] = static_cast<char>('0' + rest % 10);
-  line.append(fraction.data(), fraction.size());
+  pending.append(fraction.data(), fraction.size());
 }
 
 Status Log::Impl::compose(const Event& event) {
-  line.assign(torn ? "\n" : "");
-  line += R"({"schemaVersion":"1","eventId":")";
-  CLAWQL_CHECKED(ids.append_next(line));
-  line += R"(","timestamp":")";
+  const std::size_t begin = pending.size();
+  pending += R"({"schemaVersion":"1","eventId":")";
+  if (Status made = ids.append_next(pending); !made) {
+    pending.resize(begin);
+    return made;
+  }
+  pending += R"(","timestamp":")";
   append_timestamp(clock.wall_nanoseconds());
-  line += kSource;
-  append_event(line, event);
+  pending += kSource;
+  append_event(pending, event);
   return {};
 }
 
-Status Log::Impl::write_line() {
+Status Log::Impl::write_pending() {
+  if (pending.empty()) return {};
   if (!file) return fail("the audit log has no file yet");
+  File::Taken taken = file->write(pending);
+  pending.erase(0, taken.bytes);
+  if (taken.status) return {};
+  Error error = std::move(taken.status).error();
+  error.message = "the audit log " + settings.path + ": " + error.message;
+  return std::unexpected(std::move(error));
+}
+
+// The line that begins there is in the file now (when strict: on the disk), or will be before this turn's streams send.
+Status Log::Impl::make_safe(std::size_t line_begin) {
+  if (loop != nullptr && !stuck) {
+    loop->first_at_turn_end(*this);
+    return {};
+  }
+  const std::size_t size = pending.size();
+  Status done = write_pending();
+  stuck = loop != nullptr && !done;
+  if (done && settings.strict && ::fdatasync(file->descriptor_.get()) != 0)
+    return fail_system("fdatasync of the audit log " + settings.path);
+  // Where the file took none of it, it is no record: its action will not happen.
+  const std::size_t gone = size - pending.size();
+  if (!done && gone <= line_begin) pending.resize(line_begin - gone);
+  return done;
+}
+
+// The old file serves on until the next one is here.
+void Log::Impl::rotate_when_full() const {
+  if (!file || file->bytes_.load(std::memory_order_relaxed) < settings.file_bytes) return;
+  if (!file->replaced_.exchange(true, std::memory_order_relaxed) && need_file) need_file();
+}
+
+// ---- File
+
+namespace {
+
+Result<std::size_t> write_some(int descriptor, std::string_view bytes) {
   ssize_t count = 0;
   do {
-    count = ::write(file.get(), line.data(), line.size());
+    count = ::write(descriptor, bytes.data(), bytes.size());
   } while (count < 0 && errno == EINTR);
-  if (count < 0) return fail_system("write to the audit log " + settings.path);
-  file_size += static_cast<std::uint64_t>(count);
-  if (count > 0) torn = static_cast<std::size_t>(count) != line.size();
-  if (static_cast<std::size_t>(count) != line.size())
-    return fail("write to the audit log " + settings.path + ": only a part of the record was taken (disk full?)");
-  if (settings.strict && ::fdatasync(file.get()) != 0)
-    return fail_system("fdatasync of the audit log " + settings.path);
-  return {};
+  if (count < 0) return std::unexpected(fail_system("write").error());
+  return static_cast<std::size_t>(count);
 }
 
-void Log::Impl::rotate_when_full() {
-  if (file_size < settings.file_bytes || file_asked) return;
-  file_asked = true;  // the old file serves on until the next one is here
-  if (need_file) need_file();
+}  // namespace
+
+File::File(os::Fd descriptor) : descriptor_(std::move(descriptor)) {
+  struct stat facts{};
+  if (::fstat(descriptor_.get(), &facts) == 0) bytes_ = static_cast<std::uint64_t>(facts.st_size);
 }
+
+File::Taken File::write(std::string_view lines) {
+  constexpr std::string_view kPart = "only a part of the records was taken (disk full?)";
+  const std::lock_guard lock(mutex_);
+  if (!torn_line_.empty()) {
+    const auto more = write_some(descriptor_.get(), std::string_view(torn_line_).substr(torn_done_));
+    if (!more) return {0, std::unexpected(more.error())};
+    bytes_.fetch_add(*more, std::memory_order_relaxed);
+    torn_done_ += *more;
+    if (torn_done_ < torn_line_.size()) return {0, fail(std::string(kPart))};
+    torn_line_.clear();
+  }
+  const auto count = write_some(descriptor_.get(), lines);
+  if (!count) return {0, std::unexpected(count.error())};
+  bytes_.fetch_add(*count, std::memory_order_relaxed);
+  if (*count == lines.size()) return {*count, {}};
+  const std::size_t begin = lines.substr(0, *count).rfind('\n') + 1;  // of the line that was cut; npos + 1 is 0
+  if (begin == *count) return {begin, fail(std::string(kPart))};
+  const std::size_t end = lines.find('\n', *count) + 1;
+  torn_line_ = lines.substr(begin, end - begin);
+  torn_done_ = *count - begin;
+  return {end, fail(std::string(kPart))};
+}
+
+std::string File::take_torn_line() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(torn_line_, {});
+}
+
+// ---- Log
 
 Log::Log(const ipc::AuditSettings& settings, const base::Clock& clock, std::uint64_t ring_events,
          std::function<void()> need_file)
-    : impl_(std::make_unique<Impl>(settings, clock, ring_events, std::move(need_file))) {}
+    : impl_(std::make_unique<Impl>(settings, clock, ring_events, nullptr, std::move(need_file))) {}
+
+Log::Log(const ipc::AuditSettings& settings, const base::Clock& clock, Keeper keeper, std::function<void()> need_file)
+    : impl_(std::make_unique<Impl>(settings, clock, 0, std::move(keeper), std::move(need_file))) {}
 
 Log::~Log() = default;
 
-void Log::set_file(os::Fd file) {
-  struct stat facts{};
-  const bool known = ::fstat(file.get(), &facts) == 0;
+void Log::set_file(std::shared_ptr<File> file) {
+  if (impl_->file) impl_->pending.insert(0, impl_->file->take_torn_line());
   impl_->file = std::move(file);
-  impl_->file_size = known ? static_cast<std::uint64_t>(facts.st_size) : 0;
-  impl_->file_asked = false;
-  impl_->torn = false;
+  impl_->stuck = !impl_->write_pending();
+}
+
+void Log::gather_on(io::Loop& loop) {
+  CLAWQL_CHECK(!impl_->settings.strict);
+  impl_->loop = &loop;
 }
 
 Status Log::record(const Event& event) {
+  const std::size_t begin = impl_->pending.size();
   Status done = impl_->compose(event);
-  if (done) done = impl_->write_line();
+  std::string text;
+  if (done) {
+    const std::string_view line = std::string_view(impl_->pending).substr(begin);
+    text = line.substr(0, line.size() - 1);
+    done = impl_->make_safe(begin);
+  }
   if (!done) {
     ++impl_->failed;
     return done;
   }
   ++impl_->written;
-  std::string_view text = impl_->line;
-  text.remove_suffix(1);
-  if (text.front() == '\n') text.remove_prefix(1);
-  impl_->recent.add(event.principal, text);
+  if (impl_->keeper)
+    impl_->keeper(event.principal, text);
+  else
+    impl_->recent.add(event.principal, text);
   impl_->rotate_when_full();
   return {};
+}
+
+void Log::keep(std::string_view principal, std::string_view json) {
+  impl_->recent.add(principal, json);
 }
 
 std::vector<std::string> Log::recent(std::string_view principal, std::size_t limit) const {

@@ -12,17 +12,30 @@ Principal identify(const ipc::Peer& peer) {
   return {"loopback"};
 }
 
+std::atomic<std::size_t>& PrincipalCounts::of(const std::string& principal) {
+  const std::lock_guard lock(mutex_);
+  return counts_[principal];
+}
+
+Principals::Principals(PrincipalCounts& counts)
+    : counts_(counts), loopback_{.principal = {"loopback"}, .in_flight = &counts.of("loopback")} {}
+
 KnownPrincipal& Principals::identify(const ipc::Peer& peer) {
   if (peer.kind == ipc::Peer::Kind::tcp) return loopback_;
   std::unique_ptr<KnownPrincipal>& known = by_uid_[peer.uid];
-  if (!known) known = std::make_unique<KnownPrincipal>(KnownPrincipal{.principal = identity::identify(peer)});
+  if (!known) {
+    known = std::make_unique<KnownPrincipal>(KnownPrincipal{.principal = identity::identify(peer)});
+    known->in_flight = &counts_.of(known->principal.name);
+  }
   return *known;
 }
 
-std::size_t Principals::with_sessions() const {
-  std::size_t count = loopback_.sessions > 0 ? 1 : 0;
-  for (const auto& [uid, known] : by_uid_) count += known->sessions > 0 ? 1 : 0;
-  return count;
+std::vector<std::string> Principals::with_sessions() const {
+  std::vector<std::string> names;
+  if (loopback_.sessions > 0) names.push_back(loopback_.principal.name);
+  for (const auto& [uid, known] : by_uid_)
+    if (known->sessions > 0) names.push_back(known->principal.name);
+  return names;
 }
 
 }  // namespace clawql::engine::identity

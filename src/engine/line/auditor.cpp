@@ -15,11 +15,12 @@ audit::Type type_of(base::Reason reason) {
 
 }  // namespace
 
-Auditor::Auditor(io::Loop& loop, audit::Log& log)
+Auditor::Auditor(io::Loop& loop, audit::Log& log, std::uint8_t shard)
     : log_(log),
       flush_(loop, [this] { flush(); }),
-      // Names of calls must differ between runs of the engine, whose events stand in one file.
-      call_prefix_(fmt::format("{:x}-", static_cast<std::uint64_t>(loop.clock().wall_nanoseconds()) / 1'000'000)) {}
+      // Names of calls must differ between runs of the engine and between its shards, whose events stand in one file.
+      call_prefix_(
+          fmt::format("{:x}-{:x}-", static_cast<std::uint64_t>(loop.clock().wall_nanoseconds()) / 1'000'000, shard)) {}
 
 void Auditor::set_listeners(const std::vector<ipc::ListenerSettings>& listeners) {
   listeners_ = listeners;
@@ -45,11 +46,11 @@ CallFacts Auditor::facts_of(const AllowedCall& call) {
           .peer = ipc::describe(who.peer()),
           .server = call.tool().server->name(),
           .tool = call.tool().original,
-          .name = call_prefix_ + std::to_string(++calls_),
-          .payload_hash = audit::sha256_hex(call.arguments_raw())};
+          .name = call_prefix_ + std::to_string(++calls_)};
 }
 
-bool Auditor::intent(const CallFacts& call, std::size_t bytes) {
+bool Auditor::intent(const CallFacts& call, std::string_view arguments, std::size_t bytes) {
+  const std::string payload_hash = audit::sha256_hex(arguments);
   return log_
       .record({.type = audit::Type::tool_call,
                .subtype = "tools/call",
@@ -60,7 +61,7 @@ bool Auditor::intent(const CallFacts& call, std::size_t bytes) {
                .peer = call.peer,
                .server = call.server,
                .tool = call.tool,
-               .payload_hash = call.payload_hash,
+               .payload_hash = payload_hash,
                .call = call.name,
                .bytes = bytes})
       .has_value();

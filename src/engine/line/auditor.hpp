@@ -16,14 +16,15 @@
 
 namespace clawql::engine::line {
 
-// What is known of a call besides its request, for both of its records.
+// What both records of a call say. The views belong to the session and its principal, which outlive the call.
 struct CallFacts {
-  std::string principal, session, listener, peer, server, tool, name, payload_hash;
+  std::string_view principal, session;
+  std::string listener, peer, server, tool, name;
 };
 
 class Auditor {
  public:
-  Auditor(io::Loop& loop, audit::Log& log);
+  Auditor(io::Loop& loop, audit::Log& log, std::uint8_t shard);
 
   void set_listeners(const std::vector<ipc::ListenerSettings>& listeners);
   std::string_view listener_label(std::uint16_t id) const;  // "" where it is not known
@@ -32,7 +33,7 @@ class Auditor {
 
   CallFacts facts_of(const AllowedCall& call);
   // False: the record is not safe, the call must not go upstream (P8).
-  bool intent(const CallFacts& call, std::size_t bytes);
+  bool intent(const CallFacts& call, std::string_view arguments, std::size_t bytes);
   void outcome(const CallFacts& call, audit::Outcome outcome, std::string_view reason, std::int64_t duration_us,
                std::size_t bytes);
   // A refusal by the line. `session` may be null; `detail` is hostile text, escaped and cut by the writer.

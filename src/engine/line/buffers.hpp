@@ -2,6 +2,7 @@
 // here, up to a limit for each session and one for all (DECISIONS, "Connections").
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 
@@ -11,16 +12,18 @@ namespace clawql::engine::line {
 
 class Buffers {
  public:
+  explicit Buffers(std::atomic<std::size_t>& total) : total_(total) {}
   // True when `more` bytes fit beside what waits already for that session (null: none) and for all.
   bool has_room(const std::size_t* session, std::size_t more, const base::Limits& limits) const {
-    return total_ + more <= limits.buffered_bytes &&
+    return total() + more <= limits.buffered_bytes &&
            (session == nullptr || *session + more <= limits.buffered_bytes_session);
   }
-  std::size_t total() const { return total_; }
+  // Of every shard.
+  std::size_t total() const { return total_.load(std::memory_order_relaxed); }
 
  private:
   friend class StreamBuffer;
-  std::size_t total_ = 0;
+  std::atomic<std::size_t>& total_;  // Common::buffered_bytes
 };
 
 // The share of one stream: goes with it.
@@ -39,7 +42,8 @@ class StreamBuffer {
   }
   const std::size_t* session() const { return session_.get(); }
   void set(std::size_t bytes) {
-    all_.total_ = all_.total_ - bytes_ + bytes;
+    // Unsigned arithmetic wraps, so one addition takes away as well.
+    if (bytes != bytes_) all_.total_.fetch_add(bytes - bytes_, std::memory_order_relaxed);
     if (session_) *session_ = *session_ - bytes_ + bytes;
     bytes_ = bytes;
   }

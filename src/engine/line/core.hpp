@@ -1,7 +1,9 @@
 // What every step of one shard's line shares. Belongs to the shard's loop; nothing in it needs a lock.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "engine/identity/principal.hpp"
 #include "engine/line/auditor.hpp"
 #include "engine/line/buffers.hpp"
+#include "engine/line/common.hpp"
 #include "engine/line/metrics.hpp"
 #include "engine/mcp/catalog.hpp"
 #include "engine/mcp/cursor.hpp"
@@ -24,23 +27,36 @@ namespace clawql::engine::line {
 struct ServerSlot {
   upstream::Server* server = nullptr;
   std::uint64_t call_seconds = 0;  // 0: limits.call_seconds
+  bool owned = true;               // by this shard; otherwise its owner records and logs what it does
+};
+
+// What a shard says of itself to shard 0, for `clawql status`.
+struct ShardStatus {
+  std::size_t sessions = 0, in_flight = 0;
+  std::vector<std::string> principals;                       // names of those with a session there
+  std::vector<upstream::Description> servers;                // that it owns
+  std::array<std::uint64_t, base::kReasonCount> refusals{};  // of all shards; those that it has met
 };
 
 struct Core {
+  const std::uint8_t number;  // of the shard
+  Common& common;
   io::Loop& loop;
   base::Logger& log;
   Auditor auditor;
   Metrics metrics;
   base::Limits limits;
   mcp::CursorSeal cursors;
-  identity::Principals principals{};
+  identity::Principals principals{common.principals};
   std::vector<ServerSlot> servers{};  // in configuration order
   std::shared_ptr<const mcp::Catalog> catalog = std::make_shared<mcp::Catalog>();
-  Buffers buffers{};
-  std::size_t in_flight = 0;
+  Buffers buffers{common.buffered_bytes};
+  std::size_t in_flight = 0;  // in this shard
   bool draining = false;
-  std::string scratch{};   // room to put a message together, for use within one callback
-  mcp::Sessions sessions;  // last: sessions and what is in flight in them refer to all of the above
+  std::vector<ShardStatus> others{};         // while an operator is answered
+  std::function<void()> on_level_changed{};  // tells the other shards
+  std::string scratch{};                     // room to put a message together, for use within one callback
+  mcp::Sessions sessions;                    // last: sessions and what is in flight in them refer to all of the above
 
   const ServerSlot* slot(const upstream::Server& server) const {
     for (const ServerSlot& slot : servers)
@@ -58,8 +74,9 @@ struct Core {
   }
   // Room for one more request of this session (limits in flight: a session, a principal, all).
   bool has_room_for_request(const mcp::Session& session) const {
-    return session.in_flight() < limits.in_flight_session && session.principal().in_flight < limits.in_flight_peer &&
-           in_flight < limits.in_flight;
+    return session.in_flight() < limits.in_flight_session &&
+           session.principal().in_flight->load(std::memory_order_relaxed) < limits.in_flight_peer &&
+           common.in_flight.load(std::memory_order_relaxed) < limits.in_flight;
   }
 };
 
@@ -68,11 +85,13 @@ class InFlight {
  public:
   InFlight(Core& core, mcp::Session& session) : core_(core), principal_(session.principal()) {
     ++core_.in_flight;
-    ++principal_.in_flight;
+    core_.common.in_flight.fetch_add(1, std::memory_order_relaxed);
+    principal_.in_flight->fetch_add(1, std::memory_order_relaxed);
   }
   ~InFlight() {
     --core_.in_flight;
-    --principal_.in_flight;
+    core_.common.in_flight.fetch_sub(1, std::memory_order_relaxed);
+    principal_.in_flight->fetch_sub(1, std::memory_order_relaxed);
   }
   InFlight(const InFlight&) = delete;
   InFlight& operator=(const InFlight&) = delete;

@@ -62,7 +62,7 @@ void LinesExchange::on_body(std::string_view bytes) {
 bool LinesExchange::too_long(std::size_t bytes) {
   if (bytes <= core_.limits.request_body) return false;
   refused_ = true;
-  rest_ = {};
+  std::string().swap(rest_);
   line_.count_refusal(who_, session_, base::Reason::body_too_large, "message", {});
   refuse(base::Reason::body_too_large, {}, {});
   return true;

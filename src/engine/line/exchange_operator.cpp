@@ -48,6 +48,8 @@ OperatorExchange::OperatorExchange(Line& line, Core& core, ExchangeStore& store,
 
 void OperatorExchange::on_end() {
   if (closed_ || std::exchange(asked_, true)) return;
+  // What exists once is shard 0's; an honest door asks nobody else.
+  if (core_.number != 0) return send_refusal(base::Reason::route_unknown, {}, {});
   switch (route_) {
     case ipc::Route::readyz: return ready();
     case ipc::Route::metrics: return metrics();
@@ -71,7 +73,7 @@ void OperatorExchange::ready() {
 }
 
 void OperatorExchange::metrics() {
-  core_.metrics.in_flight.set(static_cast<std::int64_t>(core_.in_flight));
+  core_.metrics.in_flight.set(static_cast<std::int64_t>(core_.common.in_flight.load(std::memory_order_relaxed)));
   core_.metrics.buffered_bytes.set(static_cast<std::int64_t>(core_.buffers.total()));
   const std::string text = core_.metrics.registry.text();
   send_all({.status = 200, .content_type = ipc::ContentType::metrics, .content_length = {}, .fields = {}}, text);
@@ -80,7 +82,7 @@ void OperatorExchange::metrics() {
 void OperatorExchange::admin() {
   const std::string_view kind = core_.auditor.listener_kind(who_.listener());
   const auto operation = operation_of(method_, target_);
-  if ((!kind.empty() && kind != "admin") || !operation) {
+  if (kind != "admin" || !operation) {  // the door checks it too: a taken door must not be enough
     const base::Reason reason = operation ? base::Reason::listener_not_served : base::Reason::route_unknown;
     line_.count_refusal(who_, nullptr, reason, "admin", target_);
     return send_refusal(reason, {}, {});

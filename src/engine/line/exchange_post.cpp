@@ -58,7 +58,7 @@ void PostExchange::on_end() {
   const Carriage carriage{
       .lines = false, .session = nullptr, .session_id = session_field_, .protocol_version = version_field_};
   line_.take(who_, carriage, body_, *this);
-  body_ = {};
+  std::string().swap(body_);  // `= {}` would keep the memory for as long as the call runs
 }
 
 void PostExchange::vanished() {

@@ -80,7 +80,7 @@ void Line::call_tool(const McpRequest& request, mcp::Asker& asker, bool may_wait
 
   // audit intent: nothing goes upstream without it
   CallFacts facts = core_.auditor.facts_of(*allowed);
-  if (!core_.auditor.intent(facts, request.message().text().size()))
+  if (!core_.auditor.intent(facts, allowed->arguments_raw(), request.message().text().size()))
     return refuse(request, asker, Reason::audit_unavailable);
 
   // route → upstream; audit outcome → answer follow in call.cpp
@@ -123,6 +123,12 @@ void Line::apply_log_level() {
   core_.sessions.for_each([&](mcp::Session& session) {
     if (session.log_level && (!least || *session.log_level < *least)) least = session.log_level;
   });
+  if (core_.common.log_levels.set(core_.number, least) && core_.on_level_changed) core_.on_level_changed();
+  apply_common_log_level();
+}
+
+void Line::apply_common_log_level() {
+  const auto least = core_.common.log_levels.least();
   if (!least) return;
   for (const ServerSlot& slot : core_.servers)
     if (slot.server->has_logging()) slot.server->set_log_level(mcp::to_string(*least));
@@ -161,7 +167,7 @@ void Line::initialize(const IdentifiedRequest& who, const Carriage& carriage, co
   const json::Value client = params.find("clientInfo");
   if (!wanted || (capabilities && !capabilities.is(json::Kind::object)) || (client && !client.is(json::Kind::object)))
     return refuse_whole(who, nullptr, caller, Reason::params_invalid, message.id(), "initialize");
-  if (core_.sessions.size() >= core_.limits.sessions)
+  if (core_.common.sessions.load(std::memory_order_relaxed) >= core_.limits.sessions)
     return refuse_whole(who, nullptr, caller, Reason::session_limit, message.id(), {});
 
   const auto session = core_.sessions.open(who.principal(), mcp::negotiate(*wanted), core_.loop.now());
@@ -170,7 +176,8 @@ void Line::initialize(const IdentifiedRequest& who, const Carriage& carriage, co
     return refuse_whole(who, nullptr, caller, Reason::internal, message.id(), session.error().message);
   }
   core_.auditor.session(who, **session, "session.opened");
-  core_.metrics.sessions.set(static_cast<std::int64_t>(core_.sessions.size()));
+  core_.common.sessions.fetch_add(1, std::memory_order_relaxed);
+  core_.metrics.sessions.add(1);
   caller.welcome(**session);
   const std::string response = mcp::initialize_result(message.id(), (*session)->version());
   caller.respond(mcp::Spliced(response), 200);
@@ -210,7 +217,8 @@ void Line::end_session(mcp::Session& session, std::string_view subtype) {
   while (mcp::MessageStream* stream = session.newest_stream()) stream->close();
   core_.auditor.session_ended(session, subtype);
   core_.sessions.close(session);
-  core_.metrics.sessions.set(static_cast<std::int64_t>(core_.sessions.size()));
+  core_.common.sessions.fetch_sub(1, std::memory_order_relaxed);
+  core_.metrics.sessions.add(-1);
 }
 
 // ---- batches (2025-03-26 alone)
@@ -230,6 +238,9 @@ void Line::take_batch(const IdentifiedRequest& who, const Carriage& carriage, js
     if (message->kind() == mcp::MessageKind::request) {
       if (message->method() == mcp::Method::initialize)
         return refuse_whole(who, *session, caller, Reason::message_invalid, {}, "initialize in a batch");
+      // Looked at before the ids are compared with each other, so that there are never many of them.
+      if (ids.size() >= core_.limits.in_flight_session)
+        return refuse_whole(who, *session, caller, Reason::too_many_requests, {}, "batch");
       if ((*session)->find(message->id()) != nullptr || std::ranges::find(ids, message->id()) != ids.end())
         return refuse_whole(who, *session, caller, Reason::request_id_in_use, message->id(), "batch");
       ids.push_back(message->id());
@@ -237,8 +248,6 @@ void Line::take_batch(const IdentifiedRequest& who, const Carriage& carriage, js
     messages.push_back(*message);
   }
   if (messages.empty()) return refuse_whole(who, *session, caller, Reason::message_invalid, {}, "empty batch");
-  if (ids.size() > core_.limits.in_flight_session)
-    return refuse_whole(who, *session, caller, Reason::too_many_requests, {}, "batch");
 
   (*session)->touch(core_.loop.now());
   caller.serve(**session);

@@ -50,6 +50,8 @@ class Line {
 
   // Asks every server for the least severe level that a session wants.
   void apply_log_level();
+  // The same after another shard's sessions changed what they want.
+  void apply_common_log_level();
 
   // Ends a session: its calls are cancelled and answered with an error, its streams end.
   void end_session(mcp::Session& session, std::string_view subtype);

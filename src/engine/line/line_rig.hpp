@@ -146,8 +146,9 @@ struct DoorStream final : ipc::DoorStreamHandler {
 class Rig : private ipc::DoorChannel::Handler, private SupervisorLink {
  public:
   explicit Rig(const base::Limits& limits = {}) : limits_(limits) {
-    auto made = Shard::make({loop, log_, audit, registry, *this}, 7, limits_);
+    auto made = Shard::make({loop, log_, audit, registry, *this, common}, 0, limits_);
     shard = std::move(*made);
+    shard->set_listeners({{.id = 0, .kind = "tcp", .label = {}}, {.id = kAdminListener, .kind = "admin", .label = {}}});
     audit.set_file(os::Fd(::dup(audit_file_.get())));
     connect();
   }
@@ -185,7 +186,9 @@ class Rig : private ipc::DoorChannel::Handler, private SupervisorLink {
     std::uint32_t uid = 0;  // 0: over TCP
     bool accepts_json = true, accepts_events = true;
     bool reads = true;
+    std::optional<std::uint16_t> listener = {};  // absent: the one that serves such a route
   };
+  static constexpr std::uint16_t kAdminListener = 9;
   DoorStream& send(std::string_view body, const Ask& ask) {
     DoorStream& stream = open(body, ask, !body.empty());
     if (!body.empty()) door->end(stream.stream);
@@ -199,6 +202,7 @@ class Rig : private ipc::DoorChannel::Handler, private SupervisorLink {
     ipc::Open open;
     open.route = ask.route;
     open.method = ask.method;
+    open.listener = ask.listener.value_or(ask.route == ipc::Route::admin ? kAdminListener : 0);
     if (ask.uid == 0) {
       open.peer.kind = ipc::Peer::Kind::tcp;
       open.peer.address = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1};
@@ -263,6 +267,7 @@ class Rig : private ipc::DoorChannel::Handler, private SupervisorLink {
   io::Loop loop{clock};
   telemetry::Registry registry;
   audit::Log audit{{.path = "memory", .strict = false, .file_bytes = 64U << 20}, clock, 500, [] {}};
+  Common common;
   std::deque<FakeServer> servers;
   std::unique_ptr<Shard> shard;
   std::unique_ptr<ipc::DoorChannel> door;

@@ -42,7 +42,7 @@ TEST(Initialize, opens_a_session_and_says_who_we_are) {
       R"("serverInfo":{"name":"clawql","title":"ClawQL Gateway","version":")" CLAWQL_VERSION R"("}}})");
   const std::string id = stream.field(ipc::ResponseField::session_id);
   EXPECT_EQ(id.size(), 66U);
-  EXPECT_EQ(id.substr(0, 2), "07");
+  EXPECT_EQ(id.substr(0, 2), "00");
   EXPECT_TRUE(rig.audited({"session.opened", "loopback"}));
   for (const std::string& line : rig.audit_lines()) EXPECT_EQ(line.find(id), std::string::npos);
 }
@@ -702,6 +702,17 @@ TEST(Batch, that_is_empty_or_holds_a_bad_element_is_refused_whole) {
   EXPECT_EQ(server.calls(), 0U);
 }
 
+// Comparing all ids of a body with each other would hold up the shard for a minute.
+TEST(Batch, with_more_requests_than_may_be_in_flight_is_refused_before_the_rest_is_looked_at) {
+  Rig rig;
+  const std::string session = rig.initialize("2025-03-26");
+  std::string batch = "[";
+  for (std::uint64_t id = 0; id <= base::Limits{}.in_flight_session; ++id)
+    batch += R"({"jsonrpc":"2.0","method":"ping","id":)" + std::to_string(id) + "},";
+  batch += std::string(kPing) + ",1]";  // an id that is in use, and an element that is no message
+  expect_refused(rig, rig.post(batch, session), 429, 429, Reason::too_many_requests);
+}
+
 // ---- newline JSON
 
 TEST(Lines, are_a_session_from_initialize_to_the_end_of_the_connection) {
@@ -897,6 +908,20 @@ TEST(Operator, metrics_count_requests_refusals_and_the_doors_own) {
   EXPECT_THAT(stream.body, HasSubstr("clawql_sessions 1\n"));
   EXPECT_THAT(stream.body, HasSubstr("clawql_build_info{version="));
   EXPECT_TRUE(rig.audited({"guard.host", "evil.example", "127.0.0.1:1", "\"count\":3"}));
+}
+
+TEST(Operator, admin_is_refused_on_every_listener_but_its_own) {
+  Rig rig;
+  for (const std::uint16_t listener :
+       {std::uint16_t{0}, std::uint16_t{7}}) {  // one for clients, and one that nobody declared
+    DoorStream& stream = rig.send({}, {.route = ipc::Route::admin,
+                                       .method = ipc::Method::get,
+                                       .target = "/admin/status",
+                                       .uid = 1,
+                                       .listener = listener});
+    EXPECT_EQ(stream.status, 404);
+  }
+  EXPECT_TRUE(rig.admin_requests.empty());
 }
 
 TEST(Operator, admin_takes_four_operations_and_nothing_else) {

@@ -26,12 +26,15 @@ Result<std::unique_ptr<Shard>> Shard::make(const Parts& parts, std::uint8_t numb
 }
 
 Shard::Shard(const Parts& parts, std::uint8_t number, const base::Limits& limits, mcp::CursorSeal cursors)
-    : core_{.loop = parts.loop,
+    : core_{.number = number,
+            .common = parts.common,
+            .loop = parts.loop,
             .log = parts.log,
-            .auditor = Auditor(parts.loop, parts.audit),
+            .auditor = Auditor(parts.loop, parts.audit, number),
             .metrics = Metrics(parts.registry),
             .limits = limits,
             .cursors = std::move(cursors),
+            .on_level_changed = parts.on_level_changed,
             .sessions = mcp::Sessions(number)},
       line_(core_),
       exchanges_(parts.loop),
@@ -83,6 +86,12 @@ void Shard::on_refusals(const std::vector<ipc::RefusalCount>& counts) {
   }
 }
 
+void Shard::admin_answer(const ipc::AdminAnswer& answer, std::vector<ShardStatus> others) {
+  core_.others = std::move(others);
+  desk_.answer(answer);
+  core_.others.clear();
+}
+
 // Every stream of it was told already that its client is gone. The channel itself goes at the end of the turn: it is
 // still on the stack here.
 void Shard::on_closed(Error error) {
@@ -116,7 +125,7 @@ void Shard::merge_lists() {
   const auto before = std::exchange(core_.catalog, mcp::Catalog::merge(servers, core_.catalog.get()));
   for (const auto& hidden : core_.catalog->hidden()) {
     const bool known = std::ranges::any_of(before->hidden(), [&](const auto& old) { return old.item == hidden.item; });
-    if (!known)
+    if (!known && core_.number == 0)  // every shard sees the same
       core_.log.warning("tool.hidden",
                         {{"tool", hidden.item}, {"server", hidden.owner}, {"hidden_by", hidden.hidden_by}});
   }
@@ -128,10 +137,13 @@ void Shard::on_tools_changed(upstream::Server& /*server*/) {
 }
 
 void Shard::on_settled(upstream::Server& server) {
-  const bool ready = server.state() == upstream::State::ready;
-  const upstream::Description description = server.describe();
-  core_.auditor.server(server.name(), ready ? "server.ready" : "server.failed",
-                       ready ? audit::Outcome::success : audit::Outcome::error, description.reason);
+  const ServerSlot* slot = core_.slot(server);
+  if (slot == nullptr || slot->owned) {
+    const bool ready = server.state() == upstream::State::ready;
+    const upstream::Description description = server.describe();
+    core_.auditor.server(server.name(), ready ? "server.ready" : "server.failed",
+                         ready ? audit::Outcome::success : audit::Outcome::error, description.reason);
+  }
   line_.apply_log_level();
   line_.wake_waiting(false);
 }

@@ -1,13 +1,16 @@
 // One shard of the engine: its channels to the door, its sessions, and the servers behind it. Streams come in here and
-// become exchanges; lists that change go out from here. Everything belongs to one loop.
+// become exchanges; lists that change go out from here. Everything belongs to one loop; what the shards count together
+// is in Common.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "engine/line/core.hpp"
 #include "engine/line/exchange.hpp"
 #include "engine/line/line.hpp"
+#include "engine/line/status.hpp"
 #include "engine/line/supervisor_link.hpp"
 #include "ipc/channel.hpp"
 
@@ -21,6 +24,8 @@ class Shard final : public upstream::Server::Observer, private ipc::EngineChanne
     audit::Log& audit;
     telemetry::Registry& registry;
     SupervisorLink& supervisor;
+    Common& common;
+    std::function<void()> on_level_changed{};  // what sessions here want to hear: tells the other shards
   };
   // `number`: the first byte of its sessions' ids. Fails when the kernel gives no random numbers.
   static Result<std::unique_ptr<Shard>> make(const Parts& parts, std::uint8_t number, const base::Limits& limits);
@@ -32,7 +37,10 @@ class Shard final : public upstream::Server::Observer, private ipc::EngineChanne
   void set_servers(std::vector<ServerSlot> servers);
   void set_limits(const base::Limits& limits) { core_.limits = limits; }
   void set_listeners(const std::vector<ipc::ListenerSettings>& listeners) { core_.auditor.set_listeners(listeners); }
-  void admin_answer(const ipc::AdminAnswer& answer) { desk_.answer(answer); }
+  // `others`: what the other shards say of themselves, now, for an answer that is about all.
+  void admin_answer(const ipc::AdminAnswer& answer, std::vector<ShardStatus> others = {});
+  ShardStatus status() const { return status_of(core_); }
+  void apply_common_log_level() { line_.apply_common_log_level(); }
   // No new request; what is in flight has limits.drain_seconds, then the supervisor is told.
   void drain();
 

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "json/writer.hpp"
 
 namespace clawql::engine::line {
@@ -45,25 +48,64 @@ void append_server(std::string& out, const upstream::Description& server) {
   out += '}';
 }
 
-void append_refusals(std::string& out, const Metrics& metrics) {
+using Refusals = std::array<std::uint64_t, base::kReasonCount>;
+
+void append_refusals(std::string& out, const Refusals& refusals) {
   bool first = true;
-  for (std::size_t i = 0; i < base::kReasonCount; ++i) {
+  for (std::size_t i = 0; i < refusals.size(); ++i) {
+    if (refusals[i] == 0) continue;
     const auto reason = static_cast<base::Reason>(i);
-    const std::uint64_t count = metrics.refusals(reason);
-    if (count == 0) continue;
-    fmt::format_to(std::back_inserter(out), R"({}"{}":{})", first ? "" : ",", base::facts(reason).label, count);
+    fmt::format_to(std::back_inserter(out), R"({}"{}":{})", first ? "" : ",", base::facts(reason).label, refusals[i]);
     first = false;
   }
 }
 
+// What its owner says of it; the shard's own view where the owner does not know it any more.
+upstream::Description describe(const ServerSlot& slot, const std::vector<ShardStatus>& others) {
+  if (slot.owned) return slot.server->describe();
+  for (const ShardStatus& shard : others)
+    for (const upstream::Description& server : shard.servers)
+      if (server.name == slot.server->name()) return server;
+  return slot.server->describe();
+}
+
+ShardStatus sum(ShardStatus all, const std::vector<ShardStatus>& others) {
+  for (const ShardStatus& shard : others) {
+    all.sessions += shard.sessions;
+    all.in_flight += shard.in_flight;
+    all.principals.insert(all.principals.end(), shard.principals.begin(), shard.principals.end());
+    // The counters are common; a shard knows those of reasons that it has met.
+    for (std::size_t i = 0; i < all.refusals.size(); ++i)
+      all.refusals[i] = std::max(all.refusals[i], shard.refusals[i]);
+  }
+  std::ranges::sort(all.principals);
+  const auto doubles = std::ranges::unique(all.principals);
+  all.principals.erase(doubles.begin(), doubles.end());
+  return all;
+}
+
 }  // namespace
 
+ShardStatus status_of(const Core& core) {
+  ShardStatus status{.sessions = core.sessions.size(),
+                     .in_flight = core.in_flight,
+                     .principals = core.principals.with_sessions(),
+                     .servers = {},
+                     .refusals = {}};
+  for (const ServerSlot& slot : core.servers)
+    if (slot.owned) status.servers.push_back(slot.server->describe());
+  for (std::size_t i = 0; i < base::kReasonCount; ++i)
+    status.refusals[i] = core.metrics.refusals(static_cast<base::Reason>(i));
+  return status;
+}
+
 std::string status_json(const Core& core) {
-  std::string out = fmt::format(R"({{"sessions":{},"principals":{},"in_flight":{},"servers":[)", core.sessions.size(),
-                                core.principals.with_sessions(), core.in_flight);
+  const ShardStatus all = sum(status_of(core), core.others);
+  std::string out = fmt::format(R"({{"sessions":{},"principals":{},"in_flight":{},"servers":[)", all.sessions,
+                                all.principals.size(), all.in_flight);
   for (std::size_t i = 0; i < core.servers.size(); ++i) {
     if (i > 0) out += ',';
-    append_server(out, core.servers[i].server->describe());
+    append_server(out, describe(core.servers[i], core.others));
   }
   out += R"(],"hidden":[)";
   bool first = true;
@@ -78,7 +120,7 @@ std::string status_json(const Core& core) {
     out += '}';
   }
   out += R"(],"refusals":{)";
-  append_refusals(out, core.metrics);
+  append_refusals(out, all.refusals);
   out += "}}";
   return out;
 }

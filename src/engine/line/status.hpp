@@ -7,6 +7,8 @@
 
 namespace clawql::engine::line {
 
+ShardStatus status_of(const Core& core);
+// Of this shard and core.others together:
 // {"sessions":N,"principals":N,"servers":[…],"hidden":[{"item","owner","hidden_by"}],"refusals":{label:count}}
 std::string status_json(const Core& core);
 

@@ -17,10 +17,17 @@ void append_hex(std::string& out, std::uint8_t byte) {
   out += kHex[byte & 15U];
 }
 
+// 0…15, or 16 for what is no lower-case hex digit.
+constexpr unsigned nibble(char c) {
+  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
+  if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a' + 10);
+  return 16;
+}
+
 std::optional<std::uint8_t> read_hex(std::string_view two) {
-  const std::size_t high = kHex.find(two[0]);
-  const std::size_t low = kHex.find(two[1]);
-  if (high == std::string_view::npos || low == std::string_view::npos) return std::nullopt;
+  const unsigned high = nibble(two[0]);
+  const unsigned low = nibble(two[1]);
+  if (high > 15 || low > 15) return std::nullopt;
   return static_cast<std::uint8_t>(high << 4U | low);
 }
 

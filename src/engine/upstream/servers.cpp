@@ -16,7 +16,7 @@ Servers::Servers(Parts parts, std::uint32_t shard) : parts_(parts), shard_(shard
 Servers::~Servers() = default;
 
 void Servers::apply(const ipc::EngineSettings& settings) {
-  if (parts_.audit != nullptr && !builtin_)
+  if (shard_ == 0 && parts_.audit != nullptr && !builtin_)
     builtin_ = std::make_unique<BuiltinServer>(*parts_.audit, parts_.loop.clock(), settings.limits);
   if (builtin_) builtin_->set_limits(settings.limits);
   std::vector<Entry> before = std::exchange(entries_, {});

@@ -1,6 +1,6 @@
-// All servers of one shard, in configuration order, the built-in one first: what the line routes to, what the
-// supervisor's reports are for, and what a reload changes. A server that stays in the configuration stays the same
-// object; only one whose entry changed is restarted.
+// All servers that one shard owns, in configuration order, the built-in one first (it is shard 0's): what the line
+// routes to, what the supervisor's reports are for, and what a reload changes. A server that stays in the configuration
+// stays the same object; only one whose entry changed is restarted.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ class Servers {
     Server::Observer& observer;
     base::Logger& log;
     telemetry::Registry& metrics;
-    audit::Log* audit = nullptr;  // of shard 0; the others have no built-in server and write no events
+    audit::Log* audit = nullptr;  // the shard's own; null: no events, and no built-in server
   };
   struct Slot {
     Server* server;

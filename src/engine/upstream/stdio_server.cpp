@@ -183,6 +183,7 @@ void StdioServer::count_protocol_error(std::string_view what) {
 void StdioServer::on_garbage(std::string_view why, std::string_view line) {
   ++protocol_errors_;
   metrics_.protocol_errors.add();
+  fail_only_call(why, line);
   if (!garbage_rate_.take(parts_.loop.now())) return;
   // What looks like a message may hold somebody's data; a stray print does not.
   const auto begin = line.find_first_not_of(" \t");
@@ -192,6 +193,19 @@ void StdioServer::on_garbage(std::string_view why, std::string_view line) {
                                         {"line", printed ? line.substr(0, kGarbageShown) : "(not shown)"},
                                         {"bytes", std::uint64_t{line.size()}},
                                         {"unreported", garbage_rate_.take_suppressed()}});
+}
+
+// An answer that cannot be read (a key twice, bad UTF-8, too deep) is an answer all the same. Its id may not be taken
+// from text that is no JSON; but where one call alone can be meant, waiting for its time limit helps nobody.
+void StdioServer::fail_only_call(std::string_view why, std::string_view line) {
+  const auto has = [line](std::string_view part) { return line.find(part) != std::string_view::npos; };
+  const auto begin = line.find_first_not_of(" \t");
+  const bool answers = begin != std::string_view::npos && line[begin] == '{' && has("\"jsonrpc\"") &&
+                       (has("\"result\"") || has("\"error\"")) && !has("\"method\"");
+  if (!answers || !own_requests_.empty() || calls_.size() != 1 || !calls_.begin()->second.sent) return;
+  // What is JSON but no message of ours (an id of another type) says for itself that it is for nobody.
+  if (json::Document::parse(line, {.bytes = limits_.server_message, .depth = limits_.json_depth})) return;
+  end_call(calls_.begin()->first, base::Reason::server_unavailable, "its answer cannot be read: " + std::string(why));
 }
 
 void StdioServer::on_stderr(std::string_view bytes) {

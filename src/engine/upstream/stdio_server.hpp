@@ -91,6 +91,7 @@ class StdioServer final : public Server, private ServerProcess::Handler {
   // stdio_server.cpp: calls and messages
   void on_message(const json::Document& document, const ServerMessage& message) override;
   void on_garbage(std::string_view why, std::string_view line) override;
+  void fail_only_call(std::string_view why, std::string_view line);
   void on_stderr(std::string_view bytes) override;
   void on_answer(const json::Document& document, const ServerMessage& message);
   void on_request(const ServerMessage& message);
@@ -124,7 +125,7 @@ class StdioServer final : public Server, private ServerProcess::Handler {
   void restart_process(const std::string& why);
   void finish_exit();
   void drop_process();
-  void fail(const std::string& why);
+  void fail(const std::string& why, bool ended_by_us = false);
   void refuse_handshake(const std::string& why);
   void set_tools(std::shared_ptr<const ToolList> tools);
   void send_log_level();

@@ -232,7 +232,7 @@ void StdioServer::exited(const ipc::ServerExited& exit) {
   if (retired_ || exit.incarnation < newest_incarnation_) return;
   // The process of an engine before this one: what we asked for comes after it.
   const bool seen = process_ || exit.incarnation == newest_incarnation_;
-  if (!seen && exit.retry_ms > 0 && !exit.how.starts_with(kNotStarted)) return;
+  if (!seen && !exit.how.starts_with(kNotStarted)) return;
   newest_incarnation_ = exit.incarnation;
   exit_ = {exit.how, exit.retry_ms > 0 || restart_expected_};
   if (process_ && !process_->silent())
@@ -251,7 +251,8 @@ void StdioServer::finish_exit() {
   const Exit exit = *std::exchange(exit_, std::nullopt);
   drop_process();
   if (state_ == State::failed || state_ == State::stopped) return;
-  if (!exit.comes_back || !(ever_ready_ || restart_expected_)) return fail(exit.how);
+  if (!exit.comes_back) return fail(exit.how, !exit.how.starts_with(kNotStarted));
+  if (!ever_ready_ && !restart_expected_) return fail(exit.how);
   state_ = State::starting;
   reason_ = exit.how;
   parts_.log.warning("server.restarting", {{"server", settings_.name}, {"why", exit.how}});
@@ -295,12 +296,13 @@ void StdioServer::drop_process() {
   log_level_sent_.clear();
 }
 
-void StdioServer::fail(const std::string& why) {
+void StdioServer::fail(const std::string& why, bool ended_by_us) {
   state_ = State::failed;
   reason_ = why;
   const auto last = stderr_tail_.last(1);
-  parts_.log.warning(
-      "server.failed",
+  // An end after which the supervisor starts nothing is one that was asked for.
+  parts_.log.log(
+      ended_by_us ? base::Level::info : base::Level::warning, ended_by_us ? "server.stopped" : "server.failed",
       {{"server", settings_.name}, {"why", why}, {"last_stderr", last.empty() ? std::string() : last.front()}});
   fail_calls(false, why);
   set_tools(std::make_shared<const ToolList>());

@@ -560,6 +560,16 @@ TEST_F(StdioServerTest, a_server_that_stays_away_fails) {
   EXPECT_EQ(server->state(), State::failed);
 }
 
+TEST_F(StdioServerTest, the_end_of_a_process_of_the_engine_before_this_one_fails_nothing) {
+  server->wake();
+  RecordingSink sink;
+  call(sink);
+  // The supervisor ended it when that engine died; what this engine asks for is still to come.
+  server->exited({.name = "files", .incarnation = 4, .how = "exited with status 0", .retry_ms = 0});
+  EXPECT_EQ(server->state(), State::starting);
+  EXPECT_FALSE(sink.over);
+}
+
 TEST_F(StdioServerTest, reports_of_older_processes_change_nothing) {
   make_ready();
   die();
@@ -617,6 +627,26 @@ TEST_F(StdioServerTest, garbage_on_stdout_is_dropped_and_counted_while_the_rest_
   say(answer(id));
   EXPECT_FALSE(sink.response.empty());
   EXPECT_EQ(server->state(), State::ready);
+}
+
+TEST_F(StdioServerTest, an_answer_that_cannot_be_read_fails_the_only_call_at_once) {
+  make_ready();
+  for (const std::string bad :
+       {R"(,"result":{},"result":{}})", ",\"result\":{\"text\":\"\xff\"}}", R"(,"result":{"x":[)"}) {
+    RecordingSink sink;
+    const std::string front = R"({"jsonrpc":"2.0","id":)" + std::to_string(*call(sink));
+    say(R"({"jsonrpc":"2.0","method":"notifications/message","params":{"error":"\xff"}, "error":1)");
+    say("{'error': 'a print of Python'}");
+    EXPECT_FALSE(sink.over);
+    say(front + bad);
+    ASSERT_TRUE(sink.failure) << bad;
+    EXPECT_EQ(sink.failure->reason, Reason::server_unavailable);
+  }
+  RecordingSink one, two;
+  call(one);
+  const CallId second = *call(two);
+  say(R"({"jsonrpc":"2.0","id":)" + std::to_string(second) + R"(,"result":{},"result":{}})");
+  EXPECT_FALSE(one.over || two.over) << "it may be for either";
 }
 
 TEST_F(StdioServerTest, a_hundred_lines_of_garbage_in_a_row_end_in_a_restart) {

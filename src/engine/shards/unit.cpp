@@ -1,0 +1,91 @@
+#include "engine/shards/unit.hpp"
+
+#include <utility>
+
+namespace clawql::engine::shards {
+
+Result<std::unique_ptr<Unit>> Unit::make(const Parts& parts, std::uint8_t number, std::unique_ptr<audit::Log> audit,
+                                         const base::Limits& limits) {
+  std::unique_ptr<Unit> unit(new Unit(parts, number, std::move(audit)));
+  CLAWQL_TRY(unit->line_, line::Shard::make({parts.loop, parts.log, *unit->audit_, parts.registry, parts.supervisor,
+                                             parts.common, parts.on_level_changed},
+                                            number, limits));
+  unit->imports_ = std::make_unique<upstream::Imports>(parts.loop, number, *unit->line_);
+  return unit;
+}
+
+Unit::Unit(const Parts& parts, std::uint8_t number, std::unique_ptr<audit::Log> audit)
+    : parts_(parts),
+      audit_(std::move(audit)),
+      servers_({parts.loop, parts.launcher, *this, parts.log, parts.registry, audit_.get()}, number),
+      exports_(parts.loop, number, [this](std::string_view name) { return servers_.find(name); }) {}
+
+Unit::~Unit() = default;
+
+void Unit::connect(const std::vector<std::unique_ptr<Unit>>& units) {
+  std::vector<upstream::Imports*> imports;
+  std::vector<upstream::Exports*> exports;
+  for (const auto& unit : units) {
+    imports.push_back(unit->imports_.get());
+    exports.push_back(&unit->exports_);
+  }
+  exports_.connect(std::move(imports));
+  imports_->connect(std::move(exports));
+}
+
+// Servers that are gone stay valid until the next turn: the line lets go of them here.
+void Unit::apply(const ipc::EngineSettings& settings) {
+  line_->set_limits(settings.limits);
+  line_->set_listeners(settings.listeners);
+  servers_.apply(settings);
+  imports_->apply(settings);
+
+  std::vector<line::ServerSlot> slots;
+  const auto add = [&](std::string_view name, std::uint64_t call_seconds) {
+    if (upstream::Server* const own = servers_.find(name))
+      slots.push_back({.server = own, .call_seconds = call_seconds, .owned = true});
+    else if (upstream::Server* const remote = imports_->find(name))
+      slots.push_back({.server = remote, .call_seconds = call_seconds, .owned = false});
+  };
+  add("clawql", 0);
+  for (const ipc::ServerSettings& server : settings.servers) add(server.name, server.call_seconds);
+  line_->set_servers(std::move(slots));
+  if (started_) start();
+}
+
+void Unit::start() {
+  started_ = true;
+  servers_.start_eager();
+  publish_all();
+}
+
+void Unit::server_started(std::string_view name, upstream::Pipes pipes) {
+  servers_.started(name, std::move(pipes));
+  publish_all();
+}
+
+void Unit::server_exited(const ipc::ServerExited& exit) {
+  servers_.exited(exit);
+  publish_all();
+}
+
+// What changed without the observer being told, as from ready to starting.
+void Unit::publish_all() {
+  for (const auto& slot : servers_.slots()) exports_.publish(*slot.server);
+}
+
+void Unit::on_tools_changed(upstream::Server& server) {
+  line_->on_tools_changed(server);
+  exports_.publish(server);
+}
+
+void Unit::on_settled(upstream::Server& server) {
+  line_->on_settled(server);
+  exports_.publish(server);
+}
+
+void Unit::on_stray_log(upstream::Server& server, const json::Document& message) {
+  line_->on_stray_log(server, message);
+}
+
+}  // namespace clawql::engine::shards

@@ -1,0 +1,109 @@
+#include "engine/upstream/exports.hpp"
+
+#include <optional>
+#include <utility>
+
+#include "engine/upstream/imports.hpp"
+
+namespace clawql::engine::upstream {
+
+// Another shard's call, as its server sees it.
+class Exports::Call final : public CallSink {
+ public:
+  Call(Exports& exports, RemoteId id, Server& server) : exports_(exports), id_(id), server_(server) {}
+
+  // It may be gone when this returns.
+  static void send(Call& call, const OutgoingRequest& request) {
+    const auto upstream = call.server_.call(request, call);
+    if (upstream) call.upstream_ = upstream;
+  }
+  void cancel(std::string_view reason) {
+    if (upstream_) server_.cancel(*upstream_, reason);
+  }
+
+ private:
+  Imports& caller() const { return *exports_.shards_[id_.shard]; }
+
+  void on_response(const json::Document& message) override {
+    const auto self = exports_.calls_.extract(id_);  // gone when this returns
+    Imports& to = caller();
+    to.loop().post([&to, call = id_.call, answer = json::OwnedDocument(message)] { to.response(call, answer); });
+  }
+  void on_notification(const json::Document& message) override {
+    Imports& to = caller();
+    to.loop().post([&to, call = id_.call, note = json::OwnedDocument(message)] { to.notification(call, note); });
+  }
+  void on_failure(const base::Refusal& refusal) override {
+    const auto self = exports_.calls_.extract(id_);  // gone when this returns
+    Imports& to = caller();
+    to.loop().post([&to, call = id_.call, refusal] { to.failure(call, refusal); });
+  }
+
+  Exports& exports_;
+  const RemoteId id_;
+  Server& server_;  // a server that goes fails its calls first
+  std::optional<CallId> upstream_;
+};
+
+Exports::Exports(io::Loop& loop, std::uint32_t shard, Find find) : loop_(loop), shard_(shard), find_(std::move(find)) {}
+
+Exports::~Exports() = default;
+
+void Exports::call(RemoteId id, std::string_view name, const MovedRequest& request) {
+  Server* const server = find_(name);
+  if (server == nullptr) {
+    Imports& to = *shards_[id.shard];
+    to.loop().post([&to, call = id.call] {
+      to.failure(call, {base::Reason::server_unavailable, "it was removed from the configuration"});
+    });
+    return;
+  }
+  Call& call = *calls_.emplace(id, std::make_unique<Call>(*this, id, *server)).first->second;
+  Call::send(call, request.request());
+  // A call may have started or failed it, of which no observer is told.
+  publish(*server);
+}
+
+void Exports::cancel(RemoteId id, std::string_view reason) {
+  const auto found = calls_.find(id);
+  if (found == calls_.end()) return;  // its answer is on the way
+  const std::unique_ptr<Call> call = std::move(found->second);
+  calls_.erase(found);
+  call->cancel(reason);
+}
+
+void Exports::wake(std::string_view name, std::uint32_t shard) {
+  Server* const server = find_(name);
+  if (server == nullptr) return;
+  server->wake();
+  publish(*server);
+  tell(shard, *server);
+}
+
+void Exports::subscribe(std::string_view name, std::uint32_t shard) {
+  if (Server* const server = find_(name)) tell(shard, *server);
+}
+
+void Exports::publish(Server& server) {
+  if (shards_.size() < 2) return;
+  ServerView& told = told_[server.name()];
+  const bool worth_waiting = server.worth_waiting_for();
+  auto tools = server.tools();
+  if (told.state == server.state() && told.worth_waiting == worth_waiting && told.tools == tools) return;
+  told.state = server.state();
+  told.worth_waiting = worth_waiting;
+  told.tools = std::move(tools);
+  for (std::uint32_t shard = 0; shard < shards_.size(); ++shard)
+    if (shard != shard_) tell(shard, server);
+}
+
+void Exports::tell(std::uint32_t shard, Server& server) {
+  Imports& to = *shards_[shard];
+  ServerView view{.state = server.state(),
+                  .worth_waiting = server.worth_waiting_for(),
+                  .reason = server.describe().reason,
+                  .tools = server.tools()};
+  to.loop().post([&to, name = server.name(), now = std::move(view)]() mutable { to.server_is(name, std::move(now)); });
+}
+
+}  // namespace clawql::engine::upstream

@@ -1,0 +1,62 @@
+#include "engine/upstream/remote_server.hpp"
+
+#include <utility>
+
+#include "engine/upstream/imports.hpp"
+
+namespace clawql::engine::upstream {
+
+RemoteServer::RemoteServer(Imports& imports, Observer& observer, std::uint32_t owner,
+                           const ipc::ServerSettings& settings)
+    : imports_(imports), observer_(observer), owner_(owner), name_(settings.name), prefix_(settings.prefix) {
+  if (settings.eager) expect_start();
+}
+
+void RemoteServer::expect_start() {
+  woken_ = true;
+  view_.state = State::starting;
+  view_.worth_waiting = true;
+  patience_until_ = imports_.loop().now() + kListPatience;
+}
+
+bool RemoteServer::worth_waiting_for() const {
+  return view_.worth_waiting && imports_.loop().now() < patience_until_;
+}
+
+void RemoteServer::is(ServerView view) {
+  if (woken_ && view.state == State::stopped) return;
+  woken_ = false;
+  const ServerView before = std::exchange(view_, std::move(view));
+  if (view_.worth_waiting && !before.worth_waiting) patience_until_ = imports_.loop().now() + kListPatience;
+  if (view_.tools != before.tools) observer_.on_tools_changed(*this);
+  if (before.worth_waiting && !view_.worth_waiting) observer_.on_settled(*this);
+}
+
+Description RemoteServer::describe() const {
+  return {.name = name_,
+          .kind = name_ == "clawql" ? "built-in" : "stdio",
+          .state = view_.state,
+          .reason = view_.reason,
+          .last_stderr = {},
+          .server_name = {},
+          .server_version = {},
+          .protocol_version = {},
+          .tools = view_.tools->size(),
+          .not_offered = {}};
+}
+
+std::optional<CallId> RemoteServer::call(const OutgoingRequest& request, CallSink& sink) {
+  return imports_.call(*this, request, sink);
+}
+
+void RemoteServer::cancel(CallId call, std::string_view reason) {
+  imports_.cancel(*this, call, reason);
+}
+
+void RemoteServer::wake() {
+  if (view_.state != State::stopped) return;
+  expect_start();
+  imports_.wake(*this);
+}
+
+}  // namespace clawql::engine::upstream
