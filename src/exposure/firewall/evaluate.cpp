@@ -59,7 +59,8 @@ bool join(Flow& into, const Flow& other) {
   return true;
 }
 
-void translate_one(Flow& flow, const std::optional<IntervalSet>& address, const std::optional<IntervalSet>& port) {
+void translate_one(Flow flow, const std::optional<IntervalSet>& address, const std::optional<IntervalSet>& port,
+                   Flows& out) {
   // From here on the destination and the original one may part.
   if (address) {
     if (flow.address_kept) flow.box[Field::original_destination] = flow.box[Field::destination];
@@ -72,19 +73,29 @@ void translate_one(Flow& flow, const std::optional<IntervalSet>& address, const 
     flow.box[Field::destination_port] = *port;
   }
   flow.box[Field::translated] = IntervalSet::of(1);
+  out.push_back(std::move(flow));
 }
 
-Flows translated(Flows flows, const Translation& translation, Family family) {
-  if (translation.address_by_interface.empty()) {
-    for (Flow& flow : flows) translate_one(flow, translation.address, translation.port);
-    return flows;
-  }
+// Packets that are sent to the new destination already are not translated, and conntrack does not call them so.
+void translate_all(const Flows& flows, Family family, const std::optional<IntervalSet>& address,
+                   const std::optional<IntervalSet>& port, Flows& out) {
+  Box same(family);
+  if (address) same[Field::destination] = *address;
+  if (port) same[Field::destination_port] = *port;
+  append(out, intersected(flows, std::vector<Box>{same}));
+  // Where there is a choice of destinations, even those may get another one.
+  const bool certain = (!address || address->is_single()) && (!port || port->is_single());
+  for (const Flow& flow : certain ? without(flows, std::vector<Box>{same}) : flows)
+    translate_one(flow, address, port, out);
+}
+
+Flows translated(const Flows& flows, const Translation& translation, Family family) {
   Flows out;
-  for (const auto& [interfaces, address] : translation.address_by_interface) {
-    Flows pieces = intersected(flows, {Box(family).with(Field::in_interface, interfaces)});
-    for (Flow& flow : pieces) translate_one(flow, address, translation.port);
-    append(out, std::move(pieces));
-  }
+  if (translation.address_by_interface.empty())
+    translate_all(flows, family, translation.address, translation.port, out);
+  for (const auto& [interfaces, address] : translation.address_by_interface)
+    translate_all(intersected(flows, {Box(family).with(Field::in_interface, interfaces)}), family, address,
+                  translation.port, out);
   return out;
 }
 
@@ -249,7 +260,7 @@ Status Evaluator::run_rule(const Rule& rule, Walk& walk, unsigned depth) {
       append(walk.next, std::move(inside));
       return {};
     } else if (const auto* translation = std::get_if<Translation>(&statement)) {
-      inside = translated(std::move(inside), *translation, rules_.space.family);
+      inside = translated(inside, *translation, rules_.space.family);
       for (Flow& flow : inside) flow.let_in_by.push_back(rule.id);
       append(walk.out.translated, std::move(inside));
       return {};

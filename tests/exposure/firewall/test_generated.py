@@ -31,8 +31,8 @@ def through_all(pytestconfig, tmp_path, load, kind):
     expected = tmp_path / "expected.yaml"
     expected.write_text(EXPECTED)
     sent = arrived = 0
-    first = pytestconfig.getoption("--seed")
-    for seed in range(first, first + pytestconfig.getoption("--count")):
+    first = pytestconfig.getoption("--seed", 1)
+    for seed in range(first, first + pytestconfig.getoption("--count", 50)):
         host = Host()
         try:
             host.listen_udp(generate.LISTENERS)
