@@ -55,8 +55,8 @@ void Servers::start_eager() {
 std::vector<Servers::Slot> Servers::slots() const {
   std::vector<Slot> slots;
   slots.reserve(entries_.size() + 1);
-  if (builtin_) slots.push_back({builtin_.get(), 0});
-  for (const Entry& each : entries_) slots.push_back({each.server.get(), each.settings.call_seconds});
+  if (builtin_) slots.push_back({builtin_.get(), nullptr, 0});
+  for (const Entry& each : entries_) slots.push_back({each.server.get(), nullptr, each.settings.call_seconds});
   return slots;
 }
 
