@@ -37,7 +37,7 @@ StdioServer::StdioServer(Parts parts, const ipc::ServerSettings& settings, const
       limits_(limits),
       metrics_(parts.metrics, settings.name),
       grace_(parts.loop, [this] { on_grace_over(); }),
-      restart_(parts.loop, [this] { parts_.launcher.restart(settings_.name); }),
+      restart_(parts.loop, [this] { parts_.launcher.restart(settings_.name, kShared); }),
       own_deadline_(parts.loop, [this] { on_own_deadline(); }),
       refetch_(parts.loop, [this] { request_refetch(); }),
       offer_(std::make_shared<const Offer>()) {}

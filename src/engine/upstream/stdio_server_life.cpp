@@ -51,7 +51,7 @@ void StdioServer::begin_start() {
   reason_.clear();
   ever_ready_ = false;
   start_began_ = parts_.loop.now();
-  parts_.launcher.start(settings_.name);
+  parts_.launcher.start(settings_.name, kShared);
 }
 
 void StdioServer::started(Pipes pipes) {
@@ -125,7 +125,7 @@ void StdioServer::on_initialized(const json::Document& document, const ServerMes
 
 void StdioServer::refuse_handshake(const std::string& why) {
   drop_process();
-  parts_.launcher.stop(settings_.name);
+  parts_.launcher.stop(settings_.name, kShared);
   fail(why);
 }
 
@@ -285,7 +285,7 @@ void StdioServer::restart_process(const std::string& why) {
   own_requests_.clear();
   if (process_) process_->close_input();
   if (delay.count() == 0)
-    parts_.launcher.restart(settings_.name);
+    parts_.launcher.restart(settings_.name, kShared);
   else
     restart_.set(delay);
   if (!ever_ready_) return fail(why);
@@ -332,7 +332,7 @@ void StdioServer::change(const ipc::ServerSettings& settings, const base::Limits
   start_began_ = parts_.loop.now();
   restart_.clear();
   if (process_) process_->close_input();
-  parts_.launcher.restart(settings_.name);
+  parts_.launcher.restart(settings_.name, kShared);
   fail_calls(true, reason_);
   set_offer({});  // the new entry may allow less
 }
