@@ -69,6 +69,44 @@ TEST(ItemCollector, leaves_out_tools_that_no_client_could_use) {
   EXPECT_THAT(names(collector.take()), ElementsAre(std::string(128, 'x')));
 }
 
+TEST(ItemCollector, leaves_out_what_is_no_resource_template_or_prompt) {
+  const auto kept = [](ListKind kind, std::string_view member, const std::string& items) {
+    ItemCollector collector(kind, std::nullopt, 20);
+    const auto page = add(collector, R"({")" + std::string(member) + R"(":[)" + items + "]}");
+    EXPECT_TRUE(page) << items;
+    return names(collector.take());
+  };
+  EXPECT_THAT(
+      kept(ListKind::resources, "resources",
+           R"({"uri":"a:1","name":"n","size":1e3,"mimeType":"x"},{"uri":"a:2"},{"name":"n"},{"uri":"","name":"n"},)"
+           R"({"uri":"a:3","name":"n","size":"3"},{"uri":"a:4","name":7},{"uri":"a\n","name":"n"},)"
+           R"({"uri":"a:5","name":"n","annotations":[]},{"uri":"a:1","name":"twice"},7)"),
+      ElementsAre("a:1"));
+  EXPECT_THAT(kept(ListKind::templates, "resourceTemplates",
+                   R"({"uriTemplate":"a:{x}","name":"n"},{"uri":"a:1","name":"n"},{"uriTemplate":"b:{x}"},)"
+                   R"({"uriTemplate":"c:{x}","name":"n","icons":{}})"),
+              ElementsAre("a:{x}"));
+  EXPECT_THAT(kept(ListKind::prompts, "prompts",
+                   R"({"name":"a","arguments":[{"name":"x","required":true}]},{"name":"b","arguments":{}},)"
+                   R"({"name":"c","arguments":[{}]},{"name":"d","arguments":[7]},)"
+                   R"({"name":"e","arguments":[{"name":"x","required":"yes"}]},{"title":"f"})"),
+              ElementsAre("a"));
+}
+
+TEST(ItemCollector, is_as_fresh_as_its_least_fresh_page) {
+  ItemCollector collector(ListKind::tools, std::nullopt, 20);
+  EXPECT_EQ(collector.freshness(), Freshness{});
+  ASSERT_TRUE(add(collector, R"({"tools":[],"ttlMs":5000,"cacheScope":"public","nextCursor":"2"})"));
+  EXPECT_EQ(collector.freshness(), (Freshness{.ttl_ms = 5000, .is_public = true}));
+  ASSERT_TRUE(add(collector, R"({"tools":[],"ttlMs":300,"cacheScope":"private"})"));
+  EXPECT_EQ(collector.freshness(), (Freshness{.ttl_ms = 300, .is_public = false}));
+  for (const auto* wrong : {"-1", "1.5", "\"9\"", "1e3"}) {
+    ItemCollector other(ListKind::tools, std::nullopt, 20);
+    ASSERT_TRUE(add(other, R"({"tools":[],"ttlMs":)" + std::string(wrong) + "}"));
+    EXPECT_EQ(other.freshness(), Freshness{}) << wrong;
+  }
+}
+
 TEST(ItemCollector, keeps_the_first_of_two_equal_names_and_obeys_the_allow_list) {
   ItemCollector collector(ListKind::tools, std::vector<std::string>{"read_*", "list"}, 10);
   const std::string first = R"({"name":"list","title":"first","inputSchema":{"type":"object"}})";

@@ -63,6 +63,7 @@ struct Description {  // for `clawql status`
   std::string reason;                                         // of `failed`, or of the last exit
   std::vector<std::string> last_stderr;                       // escaped lines, newest last; at most 5 here
   std::string server_name, server_version, protocol_version;  // from its handshake; hostile text
+  Features features;                                          // of offer()
   std::size_t tools = 0, resources = 0, prompts = 0, calls_in_flight = 0;
   std::uint64_t calls = 0, starts = 0, protocol_errors = 0;
   std::vector<std::string>
