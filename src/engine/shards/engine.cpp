@@ -12,14 +12,14 @@ class Engine::Voice final : public upstream::Launcher, public line::SupervisorLi
  public:
   Voice(Engine& engine, bool first) : engine_(engine), first_(first) {}
 
-  void start(std::string_view server) override {
-    say([name = std::string(server)](Engine& engine) { engine.parts_.supervisor.start(name); });
+  void start(std::string_view server, std::uint64_t instance) override {
+    say([name = std::string(server), instance](Engine& engine) { engine.parts_.supervisor.start(name, instance); });
   }
-  void stop(std::string_view server) override {
-    say([name = std::string(server)](Engine& engine) { engine.parts_.supervisor.stop(name); });
+  void stop(std::string_view server, std::uint64_t instance) override {
+    say([name = std::string(server), instance](Engine& engine) { engine.parts_.supervisor.stop(name, instance); });
   }
-  void restart(std::string_view server) override {
-    say([name = std::string(server)](Engine& engine) { engine.parts_.supervisor.restart(name); });
+  void restart(std::string_view server, std::uint64_t instance) override {
+    say([name = std::string(server), instance](Engine& engine) { engine.parts_.supervisor.restart(name, instance); });
   }
   void admin(const ipc::AdminRequest& request) override {
     say([request](Engine& engine) { engine.parts_.supervisor.admin(request); });

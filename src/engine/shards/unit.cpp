@@ -74,8 +74,8 @@ void Unit::publish_all() {
   for (const auto& slot : servers_.slots()) exports_.publish(*slot.server);
 }
 
-void Unit::on_tools_changed(upstream::Server& server) {
-  line_->on_tools_changed(server);
+void Unit::on_offer_changed(upstream::Server& server) {
+  line_->on_offer_changed(server);
   exports_.publish(server);
 }
 
@@ -84,8 +84,12 @@ void Unit::on_settled(upstream::Server& server) {
   exports_.publish(server);
 }
 
-void Unit::on_stray_log(upstream::Server& server, const json::Document& message) {
-  line_->on_stray_log(server, message);
+void Unit::on_notification(upstream::Server& server, const json::Document& message) {
+  line_->on_notification(server, message);
+}
+
+void Unit::on_request(upstream::Server& server, const json::Document& message) {
+  line_->on_request(server, message);
 }
 
 }  // namespace clawql::engine::shards

@@ -52,9 +52,10 @@ class Unit final : private upstream::Server::Observer {
   Unit(const Parts& parts, std::uint8_t number, std::unique_ptr<audit::Log> audit);
   void publish_all();
   // upstream::Server::Observer, of the servers that it owns
-  void on_tools_changed(upstream::Server& server) override;
+  void on_offer_changed(upstream::Server& server) override;
   void on_settled(upstream::Server& server) override;
-  void on_stray_log(upstream::Server& server, const json::Document& message) override;
+  void on_notification(upstream::Server& server, const json::Document& message) override;
+  void on_request(upstream::Server& server, const json::Document& message) override;
 
   Parts parts_;
   std::unique_ptr<audit::Log> audit_;

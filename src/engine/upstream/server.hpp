@@ -29,8 +29,9 @@ struct OutgoingRequest {
   std::optional<std::string_view>
       progress_token;  // raw value of params._meta.progressToken; replaced by the server's own
   std::vector<std::pair<std::string_view, std::string>> edits;  // further slices, e.g. params.name without its prefix
-  bool modern = false;    // it carries the claim of 2026-07-28 in params._meta; else it is of the handshake era
-  std::string principal;  // who calls ("uid:1000", "loopback"): the built-in server keeps data apart by it
+  bool wants_log = false;  // modern: params._meta names a log level (else the server may tell it nothing)
+  bool modern = false;     // it carries the claim of 2026-07-28 in params._meta; else it is of the handshake era
+  std::string principal;   // who calls ("uid:1000", "loopback"): the built-in server keeps data apart by it
 };
 
 // Where a call's answers go. Exactly one of on_response and on_failure ends it; nothing is called after that, nor after
@@ -44,6 +45,9 @@ class CallSink {
   // replaced), or notifications/message when this was the only call in flight.
   virtual void on_notification(const json::Document& message) = 0;
   virtual void on_failure(const base::Refusal& refusal) = 0;
+  // The server asked for a client feature ("sampling", "elicitation" or "roots") that it was not offered, while this
+  // was the only call in flight; it was told that there is none. The call goes on, and mostly ends in an error.
+  virtual void on_request_refused(std::string_view /*feature*/) {}
 
  protected:
   ~CallSink() = default;

@@ -17,9 +17,10 @@ using testing::IsEmpty;
 
 class QuietObserver final : public Server::Observer {
  public:
-  void on_tools_changed(Server&) override {}
+  void on_offer_changed(Server&) override {}
   void on_settled(Server&) override {}
-  void on_stray_log(Server&, const json::Document&) override {}
+  void on_notification(Server&, const json::Document&) override {}
+  void on_request(Server&, const json::Document&) override {}
 };
 
 class FailureSink final : public CallSink {

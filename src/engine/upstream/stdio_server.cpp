@@ -30,16 +30,17 @@ json::Splice addressed(const OutgoingRequest& request, CallId id) {
 
 }  // namespace
 
-StdioServer::StdioServer(Parts parts, const ipc::ServerSettings& settings, const base::Limits& limits)
+StdioServer::StdioServer(Parts parts, const ipc::ServerSettings& settings, const base::Limits& limits, Role role)
     : parts_(parts),
       settings_(settings),
+      role_(std::move(role)),
       limits_(limits),
       metrics_(parts.metrics, settings.name),
       grace_(parts.loop, [this] { on_grace_over(); }),
-      restart_(parts.loop, [this] { parts_.launcher.restart(settings_.name); }),
+      restart_(parts.loop, [this] { parts_.launcher.restart(settings_.name, kShared); }),
       own_deadline_(parts.loop, [this] { on_own_deadline(); }),
       refetch_(parts.loop, [this] { request_refetch(); }),
-      tools_(std::make_shared<const ToolList>()) {}
+      offer_(std::make_shared<const Offer>()) {}
 
 StdioServer::~StdioServer() = default;
 
@@ -57,7 +58,9 @@ Description StdioServer::describe() const {
           .server_name = server_name_,
           .server_version = server_version_,
           .protocol_version = protocol_version_,
-          .tools = tools_->size(),
+          .tools = offer_->list(ListKind::tools).size(),
+          .resources = offer_->list(ListKind::resources).size(),
+          .prompts = offer_->list(ListKind::prompts).size(),
           .calls_in_flight = calls_.size(),
           .calls = calls_total_,
           .starts = starts_,
@@ -156,6 +159,18 @@ void StdioServer::cancel(CallId id, std::string_view reason) {
   if (node.empty()) return;
   forget_held(id, node.mapped());
   if (node.mapped().sent) send_cancelled(id, reason);
+}
+
+void StdioServer::subscribe(std::string_view /*uri*/) {}
+
+void StdioServer::unsubscribe(std::string_view /*uri*/) {}
+
+void StdioServer::send(std::string_view message) {
+  if (!process_ || !process_->input_open() || process_->pending() > kUnsentBytes) return;
+  std::string line(message);
+  join_lines(line, 0);
+  line += '\n';
+  process_->write(line);
 }
 
 void StdioServer::send_cancelled(CallId id, std::string_view reason) {
@@ -270,9 +285,9 @@ void StdioServer::on_notification(const json::Document& document, const ServerMe
     if (calls_.size() == 1 && calls_.begin()->second.sent)
       calls_.begin()->second.sink->on_notification(document);
     else if (stray_rate_.take(parts_.loop.now()))
-      parts_.observer.on_stray_log(*this, document);
+      parts_.observer.on_notification(*this, document);
   } else if (message.method.equals("notifications/tools/list_changed")) {
-    if (lists_tools_) request_refetch();
+    if (features_.tools) request_refetch();
   }
 }
 

@@ -20,12 +20,13 @@
 
 #include "base/limits.hpp"
 #include "base/log.hpp"
+#include "engine/upstream/item_collector.hpp"
 #include "engine/upstream/launcher.hpp"
 #include "engine/upstream/rate_limit.hpp"
+#include "engine/upstream/role.hpp"
 #include "engine/upstream/server.hpp"
 #include "engine/upstream/server_process.hpp"
 #include "engine/upstream/stderr_tail.hpp"
-#include "engine/upstream/tool_collector.hpp"
 #include "engine/upstream/upstream_metrics.hpp"
 #include "ipc/settings.hpp"
 
@@ -49,19 +50,21 @@ class StdioServer final : public Server, private ServerProcess::Handler {
   static constexpr base::Milliseconds kExitGrace{1'000};        // from a closed pipe to the exit, else it is restarted
   static constexpr base::Milliseconds kLastWords{200};          // from the exit to the end of its stdout
 
-  StdioServer(Parts parts, const ipc::ServerSettings& settings, const base::Limits& limits);
+  StdioServer(Parts parts, const ipc::ServerSettings& settings, const base::Limits& limits, Role role = {});
   ~StdioServer() override;
 
   const std::string& name() const override { return settings_.name; }
   const std::string& prefix() const override { return settings_.prefix; }
   State state() const override { return state_; }
   bool worth_waiting_for() const override;
-  std::shared_ptr<const ToolList> tools() const override { return tools_; }
+  std::shared_ptr<const Offer> offer() const override { return offer_; }
   Description describe() const override;
   std::optional<CallId> call(const OutgoingRequest& request, CallSink& sink) override;
   void cancel(CallId call, std::string_view reason) override;
   void set_log_level(std::string_view level) override;
-  bool has_logging() const override { return logging_; }
+  void subscribe(std::string_view uri) override;
+  void unsubscribe(std::string_view uri) override;
+  void send(std::string_view message) override;
   void wake() override;
 
   // From the supervisor.
@@ -127,11 +130,12 @@ class StdioServer final : public Server, private ServerProcess::Handler {
   void drop_process();
   void fail(const std::string& why, bool ended_by_us = false);
   void refuse_handshake(const std::string& why);
-  void set_tools(std::shared_ptr<const ToolList> tools);
+  void set_offer(Offer offer);
   void send_log_level();
 
   Parts parts_;
   ipc::ServerSettings settings_;
+  const Role role_;
   base::Limits limits_;
   UpstreamMetrics metrics_;
 
@@ -161,11 +165,11 @@ class StdioServer final : public Server, private ServerProcess::Handler {
   std::size_t held_bytes_ = 0;
   std::vector<OwnRequest> own_requests_;
 
-  std::shared_ptr<const ToolList> tools_;
-  std::optional<ToolCollector> collector_;  // while a list is being fetched
+  std::shared_ptr<const Offer> offer_;
+  Features features_;                       // of this process
+  std::optional<ItemCollector> collector_;  // while a list is being fetched
   base::Microseconds last_fetch_{0};
   std::string server_name_, server_version_, protocol_version_;
-  bool logging_ = false, lists_tools_ = false;
   std::string log_level_, log_level_sent_;
 
   StderrTail stderr_tail_;

@@ -26,14 +26,20 @@ std::string error_text(json::Value error) {
   return "error " + std::string(error.find("code").raw()) + ": " + shown(error.find("message"));
 }
 
-bool equal_lists(const ToolList& left, const ToolList& right) {
-  return std::ranges::equal(left, right, {}, &Tool::json, &Tool::json);
+bool equal_lists(const ItemList& left, const ItemList& right) {
+  return std::ranges::equal(left, right, {}, &Item::json, &Item::json);
+}
+
+bool equal_offers(const Offer& left, const Offer& right) {
+  for (const ListKind kind : kAllLists)
+    if (!equal_lists(left.list(kind), right.list(kind))) return false;
+  return left.features == right.features && left.freshness == right.freshness;
 }
 
 }  // namespace
 
 bool StdioServer::worth_waiting_for() const {
-  return state_ == State::starting && tools_->empty() && parts_.loop.now() - start_began_ < kListPatience;
+  return state_ == State::starting && offer_->is_empty() && parts_.loop.now() - start_began_ < kListPatience;
 }
 
 void StdioServer::wake() {
@@ -45,7 +51,7 @@ void StdioServer::begin_start() {
   reason_.clear();
   ever_ready_ = false;
   start_began_ = parts_.loop.now();
-  parts_.launcher.start(settings_.name);
+  parts_.launcher.start(settings_.name, kShared);
 }
 
 void StdioServer::started(Pipes pipes) {
@@ -108,17 +114,18 @@ void StdioServer::on_initialized(const json::Document& document, const ServerMes
   server_name_ = shown(result.find("serverInfo").find("name"));
   server_version_ = shown(result.find("serverInfo").find("version"));
   const json::Value capabilities = result.find("capabilities");
-  lists_tools_ = capabilities.find("tools").is(json::Kind::object);
-  logging_ = capabilities.find("logging").is(json::Kind::object);
+  features_ = {.tools = capabilities.find("tools").is(json::Kind::object),
+               .logging = capabilities.find("logging").is(json::Kind::object),
+               .speaks_handshake_era = true};
   process_->write("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n");
-  if (lists_tools_) return fetch_list();
-  collector_.emplace(settings_.tools, 0);
+  if (features_.tools) return fetch_list();
+  collector_.emplace(ListKind::tools, settings_.tools, 0);
   finish_list();
 }
 
 void StdioServer::refuse_handshake(const std::string& why) {
   drop_process();
-  parts_.launcher.stop(settings_.name);
+  parts_.launcher.stop(settings_.name, kShared);
   fail(why);
 }
 
@@ -132,7 +139,7 @@ void StdioServer::on_own_deadline() {
 // ---- list of tools
 
 void StdioServer::fetch_list() {
-  collector_.emplace(settings_.tools, limits_.items_server);
+  collector_.emplace(ListKind::tools, settings_.tools, limits_.items_server);
   last_fetch_ = parts_.loop.now();
   own_deadline_.set(call_limit());
   send_own(Own::list, "tools/list", "{}");
@@ -169,12 +176,14 @@ void StdioServer::finish_list() {
                                                 {"first", collector_->example()}});
   if (!collector_->fault().empty())
     parts_.log.warning("server.list-cut", {{"server", settings_.name}, {"why", collector_->fault()}});
-  auto tools = std::make_shared<const ToolList>(collector_->take());
+  Offer offer = *offer_;
+  offer.features = features_;
+  offer.lists[static_cast<std::size_t>(ListKind::tools)] = std::make_shared<const ItemList>(collector_->take());
   collector_.reset();
   own_deadline_.clear();
   const bool settles = state_ == State::starting;
-  if (settles) become_ready(tools->size());
-  set_tools(std::move(tools));
+  if (settles) become_ready(offer.list(ListKind::tools).size());
+  set_offer(std::move(offer));
   if (settles) parts_.observer.on_settled(*this);
 }
 
@@ -191,10 +200,10 @@ void StdioServer::become_ready(std::size_t tools) {
   send_held_calls();
 }
 
-void StdioServer::set_tools(std::shared_ptr<const ToolList> tools) {
-  if (equal_lists(*tools, *tools_)) return;
-  tools_ = std::move(tools);
-  parts_.observer.on_tools_changed(*this);
+void StdioServer::set_offer(Offer offer) {
+  if (equal_offers(offer, *offer_)) return;
+  offer_ = std::make_shared<const Offer>(std::move(offer));
+  parts_.observer.on_offer_changed(*this);
 }
 
 void StdioServer::set_log_level(std::string_view level) {
@@ -203,7 +212,7 @@ void StdioServer::set_log_level(std::string_view level) {
 }
 
 void StdioServer::send_log_level() {
-  if (!logging_ || log_level_.empty() || log_level_ == log_level_sent_ || !process_) return;
+  if (!features_.logging || log_level_.empty() || log_level_ == log_level_sent_ || !process_) return;
   log_level_sent_ = log_level_;
   send_own(Own::set_level, "logging/setLevel", R"({"level":)" + json::quoted(log_level_) + "}");
 }
@@ -276,7 +285,7 @@ void StdioServer::restart_process(const std::string& why) {
   own_requests_.clear();
   if (process_) process_->close_input();
   if (delay.count() == 0)
-    parts_.launcher.restart(settings_.name);
+    parts_.launcher.restart(settings_.name, kShared);
   else
     restart_.set(delay);
   if (!ever_ready_) return fail(why);
@@ -305,7 +314,7 @@ void StdioServer::fail(const std::string& why, bool ended_by_us) {
       ended_by_us ? base::Level::info : base::Level::warning, ended_by_us ? "server.stopped" : "server.failed",
       {{"server", settings_.name}, {"why", why}, {"last_stderr", last.empty() ? std::string() : last.front()}});
   fail_calls(false, why);
-  set_tools(std::make_shared<const ToolList>());
+  set_offer({});
   parts_.observer.on_settled(*this);
 }
 
@@ -323,9 +332,9 @@ void StdioServer::change(const ipc::ServerSettings& settings, const base::Limits
   start_began_ = parts_.loop.now();
   restart_.clear();
   if (process_) process_->close_input();
-  parts_.launcher.restart(settings_.name);
+  parts_.launcher.restart(settings_.name, kShared);
   fail_calls(true, reason_);
-  set_tools(std::make_shared<const ToolList>());  // the new entry may allow less
+  set_offer({});  // the new entry may allow less
 }
 
 void StdioServer::retire() {
@@ -334,7 +343,7 @@ void StdioServer::retire() {
   exit_.reset();
   restart_.clear();
   drop_process();
-  tools_ = std::make_shared<const ToolList>();
+  offer_ = std::make_shared<const Offer>();
   fail_calls(false, "it was removed from the configuration");
 }
 

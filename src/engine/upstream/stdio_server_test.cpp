@@ -46,11 +46,12 @@ class RecordingSink final : public CallSink {
 
 class RecordingObserver final : public Server::Observer {
  public:
-  void on_tools_changed(Server&) override { ++tools_changed; }
+  void on_offer_changed(Server&) override { ++offer_changed; }
   void on_settled(Server&) override { ++settled; }
-  void on_stray_log(Server&, const json::Document& message) override { stray.emplace_back(message.text()); }
-  int tools_changed = 0, settled = 0;
-  std::vector<std::string> stray;
+  void on_notification(Server&, const json::Document& message) override { stray.emplace_back(message.text()); }
+  void on_request(Server&, const json::Document& message) override { requests.emplace_back(message.text()); }
+  int offer_changed = 0, settled = 0;
+  std::vector<std::string> stray, requests;
 };
 
 std::string answer(std::uint64_t id, std::string_view result = "{}") {
@@ -176,10 +177,10 @@ TEST_F(StdioServerTest, is_ready_after_the_handshake_and_all_pages_of_its_list) 
   EXPECT_EQ(third[0], R"({"jsonrpc":"2.0","id":3,"method":"tools/list","params":{"cursor":"p\u0032"}})");
   say(answer(3, R"({"tools":[)" + tool("b") + "]}"));
   EXPECT_EQ(server->state(), State::ready);
-  ASSERT_THAT(*server->tools(), SizeIs(2));
-  EXPECT_EQ((*server->tools())[1].name, "b");
+  ASSERT_THAT(server->offer()->list(ListKind::tools), SizeIs(2));
+  EXPECT_EQ(server->offer()->list(ListKind::tools)[1].key, "b");
   EXPECT_EQ(observer.settled, 1);
-  EXPECT_EQ(observer.tools_changed, 1);
+  EXPECT_EQ(observer.offer_changed, 1);
   const Description described = server->describe();
   EXPECT_EQ(described.server_name, "fake");
   EXPECT_EQ(described.server_version, "7");
@@ -230,8 +231,8 @@ TEST_F(StdioServerTest, a_server_without_tools_is_ready_with_none) {
   start();
   answer_initialize("2025-11-25", "{}");
   EXPECT_EQ(server->state(), State::ready);
-  EXPECT_THAT(*server->tools(), IsEmpty());
-  EXPECT_FALSE(server->has_logging());
+  EXPECT_THAT(server->offer()->list(ListKind::tools), IsEmpty());
+  EXPECT_FALSE(server->offer()->features.logging);
 }
 
 TEST_F(StdioServerTest, a_list_waits_five_seconds_from_the_first_start_and_no_more) {
@@ -491,8 +492,8 @@ TEST_F(StdioServerTest, death_fails_every_call_at_once_and_the_next_call_waits_f
   ASSERT_TRUE(two.failure);
   EXPECT_EQ(one.failure->reason, Reason::server_unavailable);
   EXPECT_FALSE(next.over);
-  EXPECT_THAT(*server->tools(), SizeIs(1)) << "the next call must find its tool";
-  EXPECT_EQ(observer.tools_changed, 1);
+  EXPECT_THAT(server->offer()->list(ListKind::tools), SizeIs(1)) << "the next call must find its tool";
+  EXPECT_EQ(observer.offer_changed, 1);
   server->exited({.name = "files", .incarnation = incarnation, .how = "killed by SIGKILL", .retry_ms = 250});
   EXPECT_EQ(server->state(), State::starting);
   EXPECT_FALSE(server->worth_waiting_for()) << "its old list serves";
@@ -503,7 +504,7 @@ TEST_F(StdioServerTest, death_fails_every_call_at_once_and_the_next_call_waits_f
   ASSERT_THAT(lines, SizeIs(1));
   say(answer(id_in(lines[0])));
   EXPECT_FALSE(next.response.empty());
-  EXPECT_EQ(observer.tools_changed, 1) << "the same list is no change";
+  EXPECT_EQ(observer.offer_changed, 1) << "the same list is no change";
   EXPECT_THAT(launcher.asked, ElementsAre("start files")) << "the supervisor restarts by itself";
 }
 
@@ -543,15 +544,15 @@ TEST_F(StdioServerTest, a_server_that_dies_before_it_is_ready_fails_and_its_tool
   die("exited with status 1");
   EXPECT_EQ(server->state(), State::failed);
   ASSERT_TRUE(sink.failure);
-  EXPECT_THAT(*server->tools(), IsEmpty());
-  EXPECT_EQ(observer.tools_changed, 2);
+  EXPECT_THAT(server->offer()->list(ListKind::tools), IsEmpty());
+  EXPECT_EQ(observer.offer_changed, 2);
   EXPECT_EQ(server->describe().reason, "exited with status 1");
   EXPECT_THAT(server->describe().last_stderr, ElementsAre("Error: cannot find module"));
   start();
   answer_initialize();
   answer_list(R"({"tools":[)" + tool("echo") + "]}");
   EXPECT_EQ(server->state(), State::ready) << "a failed server comes back when the supervisor brings it";
-  EXPECT_EQ(observer.tools_changed, 3);
+  EXPECT_EQ(observer.offer_changed, 3);
 }
 
 TEST_F(StdioServerTest, a_server_that_stays_away_fails) {
@@ -794,15 +795,15 @@ TEST_F(StdioServerTest, a_changed_list_is_fetched_again_but_not_more_often_than_
   auto lines = heard();
   ASSERT_THAT(lines, SizeIs(1));
   say(answer(id_in(lines[0]), R"({"tools":[)" + tool("new") + "]}"));
-  EXPECT_EQ((*server->tools())[0].name, "new");
-  EXPECT_EQ(observer.tools_changed, 2);
+  EXPECT_EQ(server->offer()->list(ListKind::tools)[0].key, "new");
+  EXPECT_EQ(observer.offer_changed, 2);
   EXPECT_EQ(observer.settled, 1);
   EXPECT_THAT(heard(), IsEmpty());
   pass(base::Milliseconds(1'200));
   lines = heard();
   ASSERT_THAT(lines, SizeIs(1));
   say(answer(id_in(lines[0]), R"({"tools":[)" + tool("new") + "]}"));
-  EXPECT_EQ(observer.tools_changed, 2) << "the same list is no change";
+  EXPECT_EQ(observer.offer_changed, 2) << "the same list is no change";
 }
 
 TEST_F(StdioServerTest, a_list_that_cannot_be_fetched_again_leaves_the_old_one) {
@@ -812,7 +813,7 @@ TEST_F(StdioServerTest, a_list_that_cannot_be_fetched_again_leaves_the_old_one) 
   const auto lines = heard();
   ASSERT_THAT(lines, SizeIs(1));
   say(R"({"jsonrpc":"2.0","id":)" + std::to_string(id_in(lines[0])) + R"(,"error":{"code":1,"message":"x"}})");
-  EXPECT_THAT(*server->tools(), SizeIs(1));
+  EXPECT_THAT(server->offer()->list(ListKind::tools), SizeIs(1));
   EXPECT_EQ(server->state(), State::ready);
   pass(base::Milliseconds(2'000));
   say(R"({"jsonrpc":"2.0","method":"notifications/tools/list_changed"})");
@@ -823,8 +824,8 @@ TEST_F(StdioServerTest, the_allow_list_cuts_what_is_shown) {
   settings.tools = {{"read_*"}};
   make();
   make_ready(tool("read_file") + "," + tool("write_file"));
-  ASSERT_THAT(*server->tools(), SizeIs(1));
-  EXPECT_EQ((*server->tools())[0].name, "read_file");
+  ASSERT_THAT(server->offer()->list(ListKind::tools), SizeIs(1));
+  EXPECT_EQ(server->offer()->list(ListKind::tools)[0].key, "read_file");
 }
 
 TEST_F(StdioServerTest, the_log_level_is_sent_when_it_changes_and_again_after_a_restart) {
@@ -861,7 +862,7 @@ TEST_F(StdioServerTest, a_changed_entry_restarts_the_process_and_hides_its_tools
   changed.tools = {{"other"}};
   server->change(changed, limits);
   ASSERT_TRUE(sink.failure);
-  EXPECT_THAT(*server->tools(), IsEmpty());
+  EXPECT_THAT(server->offer()->list(ListKind::tools), IsEmpty());
   EXPECT_THAT(launcher.asked, ElementsAre("start files", "restart files"));
   call(next);
   die("ended as asked", 0);
@@ -869,7 +870,7 @@ TEST_F(StdioServerTest, a_changed_entry_restarts_the_process_and_hides_its_tools
   start();
   answer_initialize();
   answer_list(R"({"tools":[)" + tool("echo") + "," + tool("other") + "]}");
-  EXPECT_THAT(*server->tools(), SizeIs(1));
+  EXPECT_THAT(server->offer()->list(ListKind::tools), SizeIs(1));
   EXPECT_THAT(heard(), SizeIs(1));
 }
 

@@ -1,4 +1,4 @@
-#include "engine/upstream/tool_collector.hpp"
+#include "engine/upstream/item_collector.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,20 +14,20 @@ std::string tool(std::string_view name) {
   return R"({"name":")" + std::string(name) + R"(","inputSchema":{"type":"object"}})";
 }
 
-Result<std::optional<std::string>> add(ToolCollector& collector, std::string_view page) {
+Result<std::optional<std::string>> add(ItemCollector& collector, std::string_view page) {
   const auto document = json::Document::parse(page, {.bytes = 64U << 20});
   if (!document) return fail("test page is no JSON");
   return collector.add_page(document->root());
 }
 
-std::vector<std::string> names(const ToolList& tools) {
+std::vector<std::string> names(const ItemList& tools) {
   std::vector<std::string> result;
-  for (const auto& each : tools) result.push_back(each.name);
+  for (const auto& each : tools) result.push_back(each.key);
   return result;
 }
 
-TEST(ToolCollector, joins_pages_in_order_and_keeps_every_tool_byte_for_byte) {
-  ToolCollector collector(std::nullopt, 10);
+TEST(ItemCollector, joins_pages_in_order_and_keeps_every_tool_byte_for_byte) {
+  ItemCollector collector(ListKind::tools, std::nullopt, 10);
   const std::string odd = R"({ "inputSchema" : {"type":"object","x":1e400},  "name":"\u0062" , "unknown":[]})";
   auto next = add(collector, R"({"tools":[)" + tool("a") + "," + odd + R"(],"nextCursor":"c\u0031"})");
   ASSERT_TRUE(next);
@@ -35,14 +35,14 @@ TEST(ToolCollector, joins_pages_in_order_and_keeps_every_tool_byte_for_byte) {
   next = add(collector, R"({"tools":[)" + tool("c") + R"(],"nextCursor":null})");
   ASSERT_TRUE(next);
   EXPECT_EQ(*next, std::nullopt);
-  const ToolList tools = collector.take();
+  const ItemList tools = collector.take();
   EXPECT_THAT(names(tools), ElementsAre("a", "b", "c"));
   EXPECT_EQ(tools[1].json, odd);
-  EXPECT_EQ(tools[1].json.substr(tools[1].name_offset, tools[1].name_length), R"("\u0062")");
+  EXPECT_EQ(tools[1].json.substr(tools[1].key_offset, tools[1].key_length), R"("\u0062")");
   EXPECT_EQ(collector.invalid(), 0U);
 }
 
-TEST(ToolCollector, leaves_out_tools_that_no_client_could_use) {
+TEST(ItemCollector, leaves_out_tools_that_no_client_could_use) {
   const std::string_view bad[] = {
       R"(7)",
       R"({"inputSchema":{"type":"object"}})",
@@ -58,59 +58,59 @@ TEST(ToolCollector, leaves_out_tools_that_no_client_could_use) {
       R"({"name":"x","inputSchema":{"type":"object"},"_meta":1})",
   };
   for (const auto text : bad) {
-    ToolCollector collector(std::nullopt, 10);
+    ItemCollector collector(ListKind::tools, std::nullopt, 10);
     ASSERT_TRUE(add(collector, R"({"tools":[)" + std::string(text) + "," + tool("good") + "]}")) << text;
     EXPECT_EQ(collector.invalid(), 1U) << text;
     EXPECT_FALSE(collector.example().empty()) << text;
     EXPECT_THAT(names(collector.take()), ElementsAre("good")) << text;
   }
-  ToolCollector collector(std::nullopt, 10);
+  ItemCollector collector(ListKind::tools, std::nullopt, 10);
   ASSERT_TRUE(add(collector, R"({"tools":[)" + tool(std::string(128, 'x')) + "," + tool(std::string(129, 'y')) + "]}"));
   EXPECT_THAT(names(collector.take()), ElementsAre(std::string(128, 'x')));
 }
 
-TEST(ToolCollector, keeps_the_first_of_two_equal_names_and_obeys_the_allow_list) {
-  ToolCollector collector(std::vector<std::string>{"read_*", "list"}, 10);
+TEST(ItemCollector, keeps_the_first_of_two_equal_names_and_obeys_the_allow_list) {
+  ItemCollector collector(ListKind::tools, std::vector<std::string>{"read_*", "list"}, 10);
   const std::string first = R"({"name":"list","title":"first","inputSchema":{"type":"object"}})";
   ASSERT_TRUE(add(collector, R"({"tools":[)" + first + "," + tool("list") + "," + tool("read_file") + "," +
                                  tool("write_file") + "]}"));
-  const ToolList tools = collector.take();
+  const ItemList tools = collector.take();
   EXPECT_THAT(names(tools), ElementsAre("list", "read_file"));
   EXPECT_EQ(tools[0].json, first);
   EXPECT_EQ(collector.invalid(), 1U) << "the second `list`; what is not allowed is not invalid";
 }
 
-TEST(ToolCollector, cuts_a_list_that_is_too_long_or_never_ends) {
-  ToolCollector many(std::nullopt, 2);
+TEST(ItemCollector, cuts_a_list_that_is_too_long_or_never_ends) {
+  ItemCollector many(ListKind::tools, std::nullopt, 2);
   auto next = add(many, R"({"tools":[)" + tool("a") + "," + tool("b") + "," + tool("c") + R"(],"nextCursor":"x"})");
   ASSERT_TRUE(next);
   EXPECT_EQ(*next, std::nullopt);
-  EXPECT_THAT(many.fault(), HasSubstr("more than 2 tools"));
+  EXPECT_THAT(many.fault(), HasSubstr("more than 2 items"));
   EXPECT_THAT(many.take(), SizeIs(2));
 
-  ToolCollector circle(std::nullopt, 10);
+  ItemCollector circle(ListKind::tools, std::nullopt, 10);
   EXPECT_EQ(add(circle, R"({"tools":[],"nextCursor":"x"})").value(), R"("x")");
   EXPECT_EQ(add(circle, R"({"tools":[],"nextCursor":"x"})").value(), std::nullopt);
   EXPECT_THAT(circle.fault(), HasSubstr("circle"));
 
-  ToolCollector endless(std::nullopt, 10);
+  ItemCollector endless(ListKind::tools, std::nullopt, 10);
   std::size_t pages = 0;
   while (add(endless, R"({"tools":[],"nextCursor":")" + std::to_string(pages) + R"("})").value()) ++pages;
-  EXPECT_EQ(pages, ToolCollector::kPages - 1);
+  EXPECT_EQ(pages, ItemCollector::kPages - 1);
   EXPECT_THAT(endless.fault(), HasSubstr("pages"));
 
-  ToolCollector number(std::nullopt, 10);
+  ItemCollector number(ListKind::tools, std::nullopt, 10);
   EXPECT_EQ(add(number, R"({"tools":[],"nextCursor":1})").value(), std::nullopt);
   EXPECT_THAT(number.fault(), HasSubstr("cursor"));
 }
 
-TEST(ToolCollector, an_empty_cursor_is_a_cursor) {
-  ToolCollector collector(std::nullopt, 10);
+TEST(ItemCollector, an_empty_cursor_is_a_cursor) {
+  ItemCollector collector(ListKind::tools, std::nullopt, 10);
   EXPECT_EQ(add(collector, R"({"tools":[],"nextCursor":""})").value(), R"("")");
 }
 
-TEST(ToolCollector, refuses_what_is_no_page) {
-  ToolCollector collector(std::nullopt, 10);
+TEST(ItemCollector, refuses_what_is_no_page) {
+  ItemCollector collector(ListKind::tools, std::nullopt, 10);
   EXPECT_FALSE(add(collector, R"({})"));
   EXPECT_FALSE(add(collector, R"({"tools":{}})"));
 }
