@@ -45,7 +45,7 @@ BOOST_DESCRIBE_STRUCT(Limits, (),
                       (request_body, server_message, head, json_depth, buffered_bytes_session, buffered_bytes,
                        header_seconds, body_seconds, body_bytes_per_second, idle_connection_seconds, call_seconds,
                        session_idle_seconds, drain_seconds, connections_per_peer, connections, in_flight_session,
-                       in_flight_peer, in_flight, sessions, streams_session, subscriptions, items_server, cache_entries, cache_bytes,
-                       audit_ring))
+                       in_flight_peer, in_flight, sessions, streams_session, subscriptions, items_server, cache_entries,
+                       cache_bytes, audit_ring))
 
 }  // namespace clawql::base

@@ -1,5 +1,5 @@
-// A call on its way to a server: from the intent in the audit to its answer. Owned by its client; it ends by an answer, a
-// failure, its time limit or the client's cancellation, and each of them leaves an outcome in the audit.
+// A call on its way to a server: from the intent in the audit to its answer. Owned by its client; it ends by an answer,
+// a failure, its time limit or the client's cancellation, and each of them leaves an outcome in the audit.
 #pragma once
 
 #include <optional>
@@ -38,7 +38,7 @@ class Call final : public mcp::Pending, private upstream::CallSink {
   InFlight in_flight_;
   CallFacts facts_;
   mcp::Method method_;
-  std::string progress_token_;  // the client's, raw; empty: it wants no progress
+  std::string progress_token_;              // the client's, raw; empty: it wants no progress
   std::optional<mcp::LogLevel> log_level_;  // of this request alone (2026-07-28)
   std::optional<upstream::CallId> upstream_id_;
   base::Microseconds started_;

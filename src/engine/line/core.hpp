@@ -66,7 +66,7 @@ struct Core {
   std::function<void()> on_level_changed{};  // tells the other shards
   std::string scratch{};                     // room to put a message together, for use within one callback
   ModernClients modern_clients{};
-  mcp::Sessions sessions;                    // last: sessions and what is in flight in them refer to all of the above
+  mcp::Sessions sessions;  // last: sessions and what is in flight in them refer to all of the above
 
   // Room for one more request of this client (limits in flight: a session, a principal, all).
   bool has_room_for_request(const mcp::Client& client) const {

@@ -1,6 +1,5 @@
 #include "engine/line/exchange.hpp"
 
-
 namespace clawql::engine::line {
 
 Exchange::Exchange(Line& line, Core& core, ExchangeStore& store, ipc::EngineChannel& channel, ipc::StreamId stream,

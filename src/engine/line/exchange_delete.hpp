@@ -20,12 +20,11 @@ class DeleteExchange final : public Exchange {
   void on_body(std::string_view) override {}
   void on_end() override {
     if (closed_) return;
-    const Carriage carriage{
-        .lines = false,
-        .session = nullptr,
-        .session_id = session_field_,
-        .protocol_version = version_field_,
-        .headers = nullptr};
+    const Carriage carriage{.lines = false,
+                            .session = nullptr,
+                            .session_id = session_field_,
+                            .protocol_version = version_field_,
+                            .headers = nullptr};
     const auto session = line_.find_session(who_, carriage);
     if (!session) return send_refusal(session.error());
     line_.end_session(**session, "session.deleted");

@@ -22,12 +22,11 @@ void EventsExchange::on_end() {
   };
   if (core_.draining) return refuse(base::Reason::draining);
   if (!acceptable_) return refuse(base::Reason::not_acceptable);
-  const Carriage carriage{
-      .lines = false,
-      .session = nullptr,
-      .session_id = session_field_,
-      .protocol_version = version_field_,
-      .headers = nullptr};
+  const Carriage carriage{.lines = false,
+                          .session = nullptr,
+                          .session_id = session_field_,
+                          .protocol_version = version_field_,
+                          .headers = nullptr};
   const auto session = line_.find_session(who_, carriage);
   if (!session) return send_refusal(session.error());
   if ((*session)->streams() >= core_.limits.streams_session) return refuse(base::Reason::too_many_requests);

@@ -24,8 +24,8 @@ LinesExchange::LinesExchange(Line& line, Core& core, ExchangeStore& store, ipc::
 void LinesExchange::check() {
   if (cut_) return abort(base::Reason::overloaded);
   while (!batches_.empty() && batches_.front().is_complete()) batches_.pop_front();
-  const bool idle = (session_ == nullptr || session_->in_flight() == 0) &&
-                    (!modern_client_ || modern_client_->in_flight() == 0);
+  const bool idle =
+      (session_ == nullptr || session_->in_flight() == 0) && (!modern_client_ || modern_client_->in_flight() == 0);
   if ((half_closed_ || refused_ || core_.draining) && idle) {
     leave_session();
     return finish();

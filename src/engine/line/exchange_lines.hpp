@@ -46,10 +46,10 @@ class LinesExchange final : public Exchange, private Caller, private mcp::Messag
   std::string rest_;                 // the beginning of a line whose end has not come
   mcp::Session* session_ = nullptr;  // from initialize to the end
   std::optional<ModernClient> modern_client_;
-  std::deque<Batch> batches_;        // the newest at the back; complete ones go from the front
-  bool half_closed_ = false;         // the client sends no more
-  bool refused_ = false;             // a line was too long: nothing after it is read
-  bool cut_ = false;                 // an answer could not be told: nothing more is written
+  std::deque<Batch> batches_;  // the newest at the back; complete ones go from the front
+  bool half_closed_ = false;   // the client sends no more
+  bool refused_ = false;       // a line was too long: nothing after it is read
+  bool cut_ = false;           // an answer could not be told: nothing more is written
 };
 
 }  // namespace clawql::engine::line

@@ -59,12 +59,11 @@ void PostExchange::on_end() {
     return send_refusal(base::Reason::not_acceptable);
   }
   if (too_large(0)) return;
-  const Carriage carriage{
-      .lines = false,
-      .session = nullptr,
-      .session_id = session_field_,
-      .protocol_version = version_field_,
-      .headers = &headers_};
+  const Carriage carriage{.lines = false,
+                          .session = nullptr,
+                          .session_id = session_field_,
+                          .protocol_version = version_field_,
+                          .headers = &headers_};
   line_.take(who_, carriage, body_, *this);
   std::string().swap(body_);  // `= {}` would keep the memory for as long as the call runs
 }

@@ -36,7 +36,7 @@ class PostExchange final : public Exchange, private Caller {
   std::string body_;
   std::optional<std::string> session_field_, version_field_;
   RoutingHeaders headers_;
-  std::string new_session_;          // of an initialize that was answered
+  std::string new_session_;        // of an initialize that was answered
   mcp::Client* client_ = nullptr;  // while a request of it may be waiting
   std::optional<ModernClient> modern_client_;
   std::optional<Batch> batch_;

@@ -86,8 +86,7 @@ class Line {
   // line_batch.cpp
   void take_batch(const IdentifiedRequest& who, const Carriage& carriage, json::Value array, Caller& caller);
   // line_modern.cpp: 2026-07-28
-  void take_modern(const IdentifiedRequest& who, const Carriage& carriage, const mcp::Message& message,
-                   Caller& caller);
+  void take_modern(const IdentifiedRequest& who, const Carriage& carriage, const mcp::Message& message, Caller& caller);
   // line_waiting.cpp: until servers that start have settled
   void wait(const McpRequest& request, mcp::Asker& asker);
   void take_again(mcp::Pending& pending);

@@ -1,5 +1,5 @@
-// 2026-07-28: a request stands alone. Its claim says what the client speaks and can; over HTTP header fields repeat some
-// of the body for those who route without reading it, and must agree with it (transports, streamable HTTP).
+// 2026-07-28: a request stands alone. Its claim says what the client speaks and can; over HTTP header fields repeat
+// some of the body for those who route without reading it, and must agree with it (transports, streamable HTTP).
 #include "engine/line/line.hpp"
 #include "engine/mcp/replies.hpp"
 

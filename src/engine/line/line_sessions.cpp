@@ -26,7 +26,8 @@ void Line::initialize(const IdentifiedRequest& who, const Carriage& carriage, co
       who.principal().sessions >= share)
     return refuse_whole(who, nullptr, caller, Reason::session_limit, message.id(), {});
 
-  const auto session = core_.sessions.open(who.principal(), mcp::negotiate(*wanted), core_.handshake_view, core_.loop.now());
+  const auto session =
+      core_.sessions.open(who.principal(), mcp::negotiate(*wanted), core_.handshake_view, core_.loop.now());
   if (!session) {
     core_.log.error("session.failed", {{"why", session.error().message}});
     return refuse_whole(who, nullptr, caller, Reason::internal, message.id(), session.error().message);
@@ -35,7 +36,8 @@ void Line::initialize(const IdentifiedRequest& who, const Carriage& carriage, co
   core_.common.sessions.fetch_add(1, std::memory_order_relaxed);
   core_.metrics.sessions.add(1);
   caller.welcome(**session);
-  const std::string response = mcp::initialize_result(message.id(), (*session)->version(), (*session)->view().catalog().features());
+  const std::string response =
+      mcp::initialize_result(message.id(), (*session)->version(), (*session)->view().catalog().features());
   caller.respond(mcp::Spliced(response), 200);
 }
 

@@ -101,7 +101,8 @@ void Shard::on_turn_end() {
 
 void Shard::set_servers(std::vector<mcp::ServerSlot> servers) {
   const auto stays = [&](const upstream::Server* server) {
-    return std::ranges::any_of(servers, [&](const auto& slot) { return slot.server == server || slot.modern == server; });
+    return std::ranges::any_of(servers,
+                               [&](const auto& slot) { return slot.server == server || slot.modern == server; });
   };
   std::vector<upstream::Server*> gone;
   for (const mcp::ServerSlot& old : core_.handshake_view.slots())
@@ -206,7 +207,8 @@ void Shard::sweep() {
 void Shard::patrol() {
   line_.wake_waiting(false);
   if (core_.draining) check_drained();
-  if (!drained_ && (line_.has_waiting() || core_.handshake_view.worth_waiting() || core_.draining)) patrol_.set(kPatrolInterval);
+  if (!drained_ && (line_.has_waiting() || core_.handshake_view.worth_waiting() || core_.draining))
+    patrol_.set(kPatrolInterval);
 }
 
 void Shard::drain() {

@@ -42,9 +42,11 @@ void append_server(std::string& out, const upstream::Description& server) {
   append_member(out, "server_version", server.server_version);
   out += ',';
   append_member(out, "protocol_version", server.protocol_version);
-  fmt::format_to(std::back_inserter(out),
-                 R"(,"tools":{},"resources":{},"prompts":{},"calls_in_flight":{},"calls":{},"starts":{},"protocol_errors":{},)",
-                 server.tools, server.resources, server.prompts, server.calls_in_flight, server.calls, server.starts, server.protocol_errors);
+  fmt::format_to(
+      std::back_inserter(out),
+      R"(,"tools":{},"resources":{},"prompts":{},"calls_in_flight":{},"calls":{},"starts":{},"protocol_errors":{},)",
+      server.tools, server.resources, server.prompts, server.calls_in_flight, server.calls, server.starts,
+      server.protocol_errors);
   append_strings(out, "not_offered", server.not_offered);
   out += '}';
 }

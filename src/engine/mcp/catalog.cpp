@@ -39,8 +39,8 @@ std::shared_ptr<const MergedList> MergedList::merge(ListKind kind, std::span<ups
   for (const upstream::Server* server : servers) {
     const auto offer = server->offer();
     const auto index = static_cast<std::size_t>(kind);
-    list->sources_.push_back({server, offer->lists[index], offer->freshness[index],
-                              has_prefix(kind) ? server->prefix() : std::string()});
+    list->sources_.push_back(
+        {server, offer->lists[index], offer->freshness[index], has_prefix(kind) ? server->prefix() : std::string()});
     count += offer->lists[index]->size();
     freshness.ttl_ms = std::min(freshness.ttl_ms, offer->freshness[index].ttl_ms);
     freshness.is_public &= offer->freshness[index].is_public;

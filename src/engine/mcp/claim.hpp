@@ -31,7 +31,7 @@ class Claim {
   // Where is_made().
   static std::expected<Claim, Fault> read(json::Value params);
 
-  json::Value capabilities() const { return capabilities_; }       // an object
+  json::Value capabilities() const { return capabilities_; }        // an object
   std::optional<LogLevel> log_level() const { return log_level_; }  // absent: no log messages for this request
 
  private:

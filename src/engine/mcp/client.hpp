@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "engine/identity/principal.hpp"
 #include "engine/mcp/asker.hpp"
 #include "engine/mcp/log_level.hpp"

@@ -15,10 +15,10 @@ using upstream::ListKind;
 
 struct ListWords {
   ListKind kind;
-  Method method;              // that asks for it
-  std::string_view member;    // of the result
-  std::string_view changed;   // notifications/…/list_changed
-  std::string_view wanted;    // member of the filter of subscriptions/listen (2026-07-28)
+  Method method;             // that asks for it
+  std::string_view member;   // of the result
+  std::string_view changed;  // notifications/…/list_changed
+  std::string_view wanted;   // member of the filter of subscriptions/listen (2026-07-28)
 };
 
 inline constexpr std::array<ListWords, upstream::kListKinds> kListWords{{

@@ -12,7 +12,8 @@ constexpr std::string_view kBoth = R"("resultType":"complete","ttlMs":0,"cacheSc
 void complete_result(Spliced& answer, json::Value result, bool cacheable) {
   const bool lacks_type = !result.find("resultType");
   // One that asks the client for more (input_required) is not complete and is never cached.
-  const bool lacks_cache = cacheable && !result.find("ttlMs") && (lacks_type || result.find("resultType").equals("complete"));
+  const bool lacks_cache =
+      cacheable && !result.find("ttlMs") && (lacks_type || result.find("resultType").equals("complete"));
   if (!lacks_type && !lacks_cache) return;
   const std::string_view members = lacks_type && lacks_cache ? kBoth : lacks_type ? kComplete : kUncached;
   const std::string_view inside = result.raw().substr(1);  // after the brace

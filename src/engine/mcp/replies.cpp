@@ -7,13 +7,13 @@
 namespace clawql::engine::mcp {
 namespace {
 
-constexpr std::string_view kServerInfo = R"({"name":"clawql","title":"ClawQL Gateway","version":")" CLAWQL_VERSION R"("})";
+constexpr std::string_view kServerInfo =
+    R"({"name":"clawql","title":"ClawQL Gateway","version":")" CLAWQL_VERSION R"("})";
 
 // A server may start, or be reloaded, at any time: so these are declared whether one has them now or not.
-constexpr std::string_view kCapabilities =
-    R"("completions":{},"logging":{},"prompts":{"listChanged":true},)"
-    R"("resources":{"listChanged":true,"subscribe":true},)"
-    R"("tools":{"listChanged":true})";
+constexpr std::string_view kCapabilities = R"("completions":{},"logging":{},"prompts":{"listChanged":true},)"
+                                           R"("resources":{"listChanged":true,"subscribe":true},)"
+                                           R"("tools":{"listChanged":true})";
 constexpr std::string_view kTasks = R"("tasks":{"cancel":{},"list":{},"requests":{"tools":{"call":{}}}},)";
 
 void append_cache(std::string& out, const upstream::Freshness& freshness) {
@@ -40,14 +40,14 @@ std::string empty_result(std::string_view raw_id) {
 
 std::string initialize_result(std::string_view raw_id, Version version, const upstream::Features& features) {
   return fmt::format(
-      R"({{"jsonrpc":"2.0","id":{},"result":{{"protocolVersion":"{}","capabilities":{{{}{}}},"serverInfo":{}}}}})", raw_id,
-      to_string(version), features.tasks ? kTasks : std::string_view{}, kCapabilities, kServerInfo);
+      R"({{"jsonrpc":"2.0","id":{},"result":{{"protocolVersion":"{}","capabilities":{{{}{}}},"serverInfo":{}}}}})",
+      raw_id, to_string(version), features.tasks ? kTasks : std::string_view{}, kCapabilities, kServerInfo);
 }
 
 std::string discover_result(std::string_view raw_id) {
-  std::string out = fmt::format(
-      R"({{"jsonrpc":"2.0","id":{},"result":{{"supportedVersions":["{}"],"capabilities":{{{}}})", raw_id,
-      to_string(Version::v2026_07_28), kCapabilities);
+  std::string out =
+      fmt::format(R"({{"jsonrpc":"2.0","id":{},"result":{{"supportedVersions":["{}"],"capabilities":{{{}}})", raw_id,
+                  to_string(Version::v2026_07_28), kCapabilities);
   append_cache(out, {});
   append_modern(out);
   out += "}}";
