@@ -1,6 +1,7 @@
 #include "engine/line/call.hpp"
 
 #include "engine/mcp/log_level.hpp"
+#include "engine/mcp/modern_result.hpp"
 #include "engine/mcp/replies.hpp"
 
 namespace clawql::engine::line {
@@ -18,11 +19,13 @@ audit::Outcome outcome_of(json::Value response) {
 Call::Call(Core& core, const AllowedCall& allowed, CallFacts facts, mcp::Asker& asker)
     : Pending(allowed.request().message().id(), &asker),
       core_(core),
-      session_(allowed.request().session()),
-      server_(*allowed.tool().server),
-      in_flight_(core, session_),
+      client_(allowed.request().client()),
+      server_(allowed.server()),
+      in_flight_(core, client_),
       facts_(std::move(facts)),
+      method_(allowed.request().message().method()),
       progress_token_(allowed.progress_token().value_or(std::string_view{})),
+      log_level_(allowed.request().is_modern() ? allowed.request().claim()->log_level() : std::nullopt),
       started_(core.loop.now()) {}
 
 void Call::send(Call& call, const AllowedCall& allowed) {
@@ -30,14 +33,14 @@ void Call::send(Call& call, const AllowedCall& allowed) {
                                      .id = allowed.request().message().id(),
                                      .progress_token = allowed.progress_token(),
                                      .edits = {},
-                                     .principal = call.session_.principal().principal.name};
-  const mcp::Catalog::Entry& tool = allowed.tool();
-  if (!tool.original_raw.empty()) outgoing.edits.emplace_back(allowed.name_raw(), tool.original_raw);
+                                     .modern = allowed.request().is_modern(),
+                                     .principal = call.client_.principal().principal.name};
+  if (!allowed.original_raw().empty()) outgoing.edits.emplace_back(allowed.name_raw(), allowed.original_raw());
   upstream::Server& server = call.server_;
   const auto id = server.call(outgoing, call);
   if (!id) return;  // answered already: the call is gone
   call.upstream_id_ = id;
-  const ServerSlot* slot = call.core_.slot(server);
+  const mcp::ServerSlot* slot = call.client_.view().slot(server);
   const std::uint64_t seconds =
       slot != nullptr && slot->call_seconds > 0 ? slot->call_seconds : call.core_.limits.call_seconds;
   call.time_limit_.emplace(call.core_.loop, [&call] { call.on_timeout(); });
@@ -49,10 +52,11 @@ void Call::record(audit::Outcome outcome, std::string_view reason, std::size_t b
 }
 
 void Call::on_response(const json::Document& message) {
-  const std::unique_ptr<Pending> self = session_.take(*this);  // gone when this returns
-  session_.touch(core_.loop.now());
+  const std::unique_ptr<Pending> self = client_.take(*this);  // gone when this returns
+  client_.touch(core_.loop.now());
   const json::Value response = message.root();
-  const mcp::Spliced answer(response.raw(), response.find("id").raw(), id());
+  mcp::Spliced answer(response.raw(), response.find("id").raw(), id());
+  if (client_.is_modern()) mcp::make_modern(answer, response, method_ == mcp::Method::resources_read);
   record(outcome_of(response), {}, answer.size());
   if (asker() == nullptr) {
     core_.metrics.answers_dropped.add();
@@ -75,10 +79,11 @@ void Call::on_notification(const json::Document& message) {
   if (!sent) core_.metrics.notifications_dropped.add();
 }
 
-// A client that never asked hears what matters to most: `info` and above.
+// A client that never asked hears what matters to most: `info` and above; since 2026-07-28 it hears nothing.
 bool Call::wants_log(json::Value params) const {
   const auto level = mcp::parse_log_level(params.find("level").plain_string().value_or(std::string_view{}));
-  return level && *level >= session_.log_level.value_or(mcp::LogLevel::info);
+  if (client_.is_modern()) return level && log_level_ && *level >= *log_level_;
+  return level && *level >= client_.session()->log_level.value_or(mcp::LogLevel::info);
 }
 
 void Call::on_failure(const base::Refusal& refusal) {
@@ -100,15 +105,15 @@ void Call::abandon() {
 }
 
 void Call::fail(base::Reason reason) {
-  const std::unique_ptr<Pending> self = session_.take(*this);  // gone when this returns
-  session_.touch(core_.loop.now());
+  const std::unique_ptr<Pending> self = client_.take(*this);  // gone when this returns
+  client_.touch(core_.loop.now());
   core_.metrics.refused(reason);
   record(audit::Outcome::error, base::facts(reason).label, 0);
   if (asker() == nullptr) {
     core_.metrics.answers_dropped.add();
     return;
   }
-  const std::string error = mcp::error_response(id(), reason);
+  const std::string error = mcp::error_response(id(), reason, {}, client_.is_modern());
   asker()->respond(mcp::Spliced(error), base::facts(reason).http_status);
 }
 

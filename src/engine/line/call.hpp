@@ -1,5 +1,5 @@
-// A tool call on its way: from the intent in the audit to its answer. Owned by its session; it ends by an answer, a
-// failure, its time limit or the client's cancellation, and each of them leaves an outcome in the audit.
+// A call on its way to a server: from the intent in the audit to its answer. Owned by its client; it ends by an answer,
+// a failure, its time limit or the client's cancellation, and each of them leaves an outcome in the audit.
 #pragma once
 
 #include <optional>
@@ -33,11 +33,13 @@ class Call final : public mcp::Pending, private upstream::CallSink {
   bool wants_log(json::Value params) const;
 
   Core& core_;
-  mcp::Session& session_;
+  mcp::Client& client_;
   upstream::Server& server_;
   InFlight in_flight_;
   CallFacts facts_;
-  std::string progress_token_;  // the client's, raw; empty: it wants no progress
+  mcp::Method method_;
+  std::string progress_token_;              // the client's, raw; empty: it wants no progress
+  std::optional<mcp::LogLevel> log_level_;  // of this request alone (2026-07-28)
   std::optional<upstream::CallId> upstream_id_;
   base::Microseconds started_;
   std::optional<io::Deadline> time_limit_;  // of a call that was not answered at once

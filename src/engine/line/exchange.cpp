@@ -1,7 +1,5 @@
 #include "engine/line/exchange.hpp"
 
-#include "engine/mcp/replies.hpp"
-
 namespace clawql::engine::line {
 
 Exchange::Exchange(Line& line, Core& core, ExchangeStore& store, ipc::EngineChannel& channel, ipc::StreamId stream,
@@ -66,12 +64,7 @@ void Exchange::send_all(ipc::Head head, std::string_view body) {
   finish();
 }
 
-void Exchange::send_refusal(base::Reason reason, std::string_view raw_id, std::string_view message) {
-  std::string body;
-  if (raw_id.empty() && message.empty())
-    body = base::refusal_body(reason);
-  else
-    body = mcp::error_response(raw_id, reason, message);
+void Exchange::send_refusal(base::Reason reason, std::string_view body) {
   ipc::Head head{.status = static_cast<std::uint16_t>(base::facts(reason).http_status),
                  .content_type = ipc::ContentType::json,
                  .content_length = {},

@@ -43,12 +43,13 @@ class Exchange : public ipc::EngineStreamHandler {
   void finish();  // after the last byte; the stream ends once the client took all of it
   // A whole answer.
   void send_all(ipc::Head head, std::string_view body);
-  void send_refusal(base::Reason reason, std::string_view raw_id, std::string_view message);
+  void send_refusal(base::Reason reason, std::string_view body);
+  void send_refusal(base::Reason reason) { send_refusal(reason, base::refusal_body(reason)); }
   void reset(base::Reason reason);
   // At most `window` bytes of body are granted ahead of what came.
   void grant_up_to(std::uint32_t window);
   void body_came(std::size_t bytes);
-  void count_for(const mcp::Session& session) { buffer_.stream.belongs_to(session.buffered()); }
+  void count_for(const mcp::Client& client) { buffer_.stream.belongs_to(client.buffered()); }
   void check_later();
 
   struct Share {  // of the bytes that wait for clients
