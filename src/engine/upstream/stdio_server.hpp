@@ -78,8 +78,9 @@ class StdioServer final : public Server,
   // From the supervisor.
   void started(Pipes pipes);
   void exited(const ipc::ServerExited& exit);
-  // A reload changed limits, or the entry itself (then the process is restarted).
-  void change(const ipc::ServerSettings& settings, const base::Limits& limits);
+  // A reload changed limits, or the entry itself. Then the shared process is restarted; of another the supervisor lets
+  // go, so that it ends and the next call starts `fresh_instance`, a number that was never used.
+  void change(const ipc::ServerSettings& settings, const base::Limits& limits, std::uint64_t fresh_instance);
   // The entry is gone: every call fails, nothing is called afterwards. Does not stop the process.
   void retire();
 
@@ -147,12 +148,14 @@ class StdioServer final : public Server,
   void drop_conversation();
   void drop_process();
   void fail(const std::string& why, bool ended_by_us = false);
+  void restart_changed();
+  void become_instance(std::uint64_t fresh);
   void set_offer(Offer offer);
 
   Parts parts_;
   ipc::ServerSettings settings_;
   base::Limits limits_;
-  const Role role_;
+  Role role_;
   const OfferedFeatures offered_;
   UpstreamMetrics metrics_;
 

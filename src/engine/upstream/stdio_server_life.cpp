@@ -255,23 +255,45 @@ void StdioServer::fail(const std::string& why, bool ended_by_us) {
 
 // ---- reload
 
-void StdioServer::change(const ipc::ServerSettings& settings, const base::Limits& limits) {
+void StdioServer::change(const ipc::ServerSettings& settings, const base::Limits& limits,
+                         std::uint64_t fresh_instance) {
   const bool entry_changed = settings.fingerprint != settings_.fingerprint;
   settings_ = settings;
   limits_ = limits;
   if (!entry_changed || state_ == State::stopped) return;
-  restart_expected_ = true;
   restarts_in_a_row_ = 0;
-  state_ = State::starting;
-  reason_ = "its entry in the configuration changed";
-  start_began_ = parts_.loop.now();
   probes_ = true;
+  reason_ = "its entry in the configuration changed";
   restart_.clear();
+  if (role_.instance == kShared)
+    restart_changed();
+  else
+    become_instance(fresh_instance);
+}
+
+void StdioServer::restart_changed() {
+  restart_expected_ = true;
+  state_ = State::starting;
+  start_began_ = parts_.loop.now();
   drop_conversation();
   if (process_) process_->close_input();
   parts_.launcher.restart(settings_.name, role_.instance);
   fail_calls(true, reason_);
   set_offer({});  // the new entry may allow less
+}
+
+void StdioServer::become_instance(std::uint64_t fresh) {
+  const bool settles = state_ == State::starting;
+  parts_.launcher.stop(settings_.name, role_.instance);
+  role_.instance = fresh;
+  state_ = State::stopped;
+  newest_incarnation_ = 0;
+  restart_expected_ = false;
+  exit_.reset();
+  drop_process();
+  fail_calls(false, reason_);
+  set_offer({});
+  if (settles) parts_.observer.on_settled(*this);
 }
 
 void StdioServer::retire() {

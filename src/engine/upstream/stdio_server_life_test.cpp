@@ -172,12 +172,12 @@ TEST_F(StdioServerLifeTest, a_changed_entry_restarts_the_process_and_hides_its_t
   RecordingSink sink, next;
   call(sink);
   auto same = settings;
-  server->change(same, limits);
+  server->change(same, limits, kShared);
   EXPECT_FALSE(sink.over);
   auto changed = settings;
   changed.fingerprint = "f2";
   changed.tools = {{"other"}};
-  server->change(changed, limits);
+  server->change(changed, limits, kShared);
   ASSERT_TRUE(sink.failure);
   EXPECT_THAT(list(), IsEmpty());
   EXPECT_THAT(launcher.asked, ElementsAre("start files", "restart files"));
