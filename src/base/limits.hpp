@@ -34,6 +34,7 @@ struct Limits {
   std::uint64_t in_flight = 4096;
   std::uint64_t sessions = 20'000;
   std::uint64_t streams_session = 8;        // GET streams of one session
+  std::uint64_t instances = 256;            // of servers that are not shared, all servers together
   std::uint64_t items_server = 10'000;      // tools a server may list, over all pages
   std::uint64_t cache_entries = 10'000;     // built-in `cache` tool, a principal
   std::uint64_t cache_bytes = 64ULL << 20;  // the same, keys and values
@@ -44,7 +45,7 @@ BOOST_DESCRIBE_STRUCT(Limits, (),
                       (request_body, server_message, head, json_depth, buffered_bytes_session, buffered_bytes,
                        header_seconds, body_seconds, body_bytes_per_second, idle_connection_seconds, call_seconds,
                        session_idle_seconds, drain_seconds, connections_per_peer, connections, in_flight_session,
-                       in_flight_peer, in_flight, sessions, streams_session, items_server, cache_entries, cache_bytes,
-                       audit_ring))
+                       in_flight_peer, in_flight, sessions, streams_session, instances, items_server, cache_entries,
+                       cache_bytes, audit_ring))
 
 }  // namespace clawql::base

@@ -30,6 +30,7 @@ constexpr auto kRanges = std::to_array<LimitRange>({
     {"in_flight", 1, 100'000, "Requests in flight in all."},
     {"sessions", 1, 1'000'000, "Sessions in all; one principal may hold three quarters of them."},
     {"streams_session", 1, 64, "Open GET streams of one session."},
+    {"instances", 1, 1024, "Instances of servers with `isolation: session` or `principal`, all servers together."},
     {"items_server", 1, 100'000, "Tools that one server may list."},
     {"cache_entries", 1, 10'000'000, "Entries of the built-in `cache` tool, for each principal."},
     {"cache_bytes", kKib, 16 * kGib, "Bytes of the same, keys and values."},
