@@ -47,7 +47,7 @@ class InstancesTest : public testing_support::SupervisorTest {
     return all;
   }
   // Calls `then` once none of these processes is left, not even unreaped.
-  void when_gone(std::vector<pid_t> pids, std::function<void()> then) {
+  void when_gone(const std::vector<pid_t>& pids, const std::function<void()>& then) {
     gone_ = std::make_unique<io::Deadline>(loop_, [this, pids, then] {
       if (std::ranges::all_of(pids, [](pid_t pid) { return ::kill(pid, 0) < 0; })) return then();
       gone_->set(base::Milliseconds{10});

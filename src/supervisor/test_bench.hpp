@@ -32,6 +32,7 @@ class FakeProgram final : private ipc::ControlSocket::Handler {
   void die() const { ::kill(pid, SIGKILL); }
   std::vector<std::string> received() const {
     std::vector<std::string> result;
+    result.reserve(messages.size());
     for (const auto& message : messages) result.emplace_back(ipc::name(message.kind));
     return result;
   }
