@@ -134,10 +134,12 @@ class StdioServer final : public Server,
   void on_input_closed() override;
   void on_misconduct(const std::string& why) override;
   void on_introduced(Introduction who) override;
+  void on_refused_after_discover() override;
   void on_handshake_refused(const std::string& why) override;
   void on_list(ListKind kind, std::shared_ptr<const ItemList> items, Freshness freshness) override;
   void on_lists_complete() override;
   void on_no_tools(const std::string& why) override;
+  Handshake::Opening first_opening() const;
   void begin_start();
   void become_ready();
   void on_late_handshake();
@@ -164,7 +166,7 @@ class StdioServer final : public Server,
   bool retired_ = false;
   bool ever_ready_ = false;        // in this incarnation
   bool restart_expected_ = false;  // we asked for it: an exit does not mean that it stays away
-  bool probes_ = true;             // false once server/discover did it no good
+  Handshake::Opening opening_;     // of the next process
   bool second_chance_used_ = false;
   std::uint32_t restarts_in_a_row_ = 0;
   base::Microseconds ready_since_{0};
