@@ -76,6 +76,7 @@ std::optional<CallId> StdioServer::call(const OutgoingRequest& request, CallSink
   ++calls_total_;
   metrics_.calls.add();
   if (retired_) return refuse(sink, base::Reason::server_unavailable, "it was removed from the configuration");
+  if (may_be_tried_again()) take_fresh_number();
   wake();
   if (state_ == State::failed) return refuse(sink, base::Reason::server_unavailable, reason_);
   const bool can_send = can_hear();

@@ -109,10 +109,11 @@ void run(std::uint8_t manner, std::string_view hostile) {
   telemetry::Registry metrics;
   testing_support::FakeLauncher launcher;
   QuietObserver observer;
+  InstanceNumbers instances;
   base::Limits limits;
   limits.server_message = 64U << 10;
   limits.items_server = 20;
-  StdioServer server({loop, launcher, observer, log, metrics}, {.name = "fuzz", .prefix = "fuzz__"}, limits,
+  StdioServer server({loop, launcher, observer, log, metrics, instances}, {.name = "fuzz", .prefix = "fuzz__"}, limits,
                      role_of(manner));
   server.subscribe("test://a");
   testing_support::FakeProcess process;

@@ -264,6 +264,7 @@ void StdioServer::drop_process() {
 
 void StdioServer::fail(const std::string& why, bool ended_by_us) {
   state_ = State::failed;
+  failed_at_ = parts_.loop.now();
   reason_ = why;
   const auto last = stderr_tail_.last(1);
   // An end after which the supervisor starts nothing is one that was asked for.
@@ -277,8 +278,7 @@ void StdioServer::fail(const std::string& why, bool ended_by_us) {
 
 // ---- reload
 
-void StdioServer::change(const ipc::ServerSettings& settings, const base::Limits& limits,
-                         std::uint64_t fresh_instance) {
+void StdioServer::change(const ipc::ServerSettings& settings, const base::Limits& limits) {
   const bool entry_changed = settings.fingerprint != settings_.fingerprint;
   settings_ = settings;
   limits_ = limits;
@@ -290,7 +290,7 @@ void StdioServer::change(const ipc::ServerSettings& settings, const base::Limits
   if (role_.instance == kShared)
     restart_changed();
   else
-    become_instance(fresh_instance);
+    take_fresh_number();
 }
 
 void StdioServer::restart_changed() {
@@ -304,10 +304,15 @@ void StdioServer::restart_changed() {
   set_offer({});  // the new entry may allow less
 }
 
-void StdioServer::become_instance(std::uint64_t fresh) {
+// The supervisor brings a shared process back whatever it died of; of any other it may have let go.
+bool StdioServer::may_be_tried_again() const {
+  return state_ == State::failed && role_.instance != kShared && parts_.loop.now() - failed_at_ > kTryAgain;
+}
+
+void StdioServer::take_fresh_number() {
   const bool settles = state_ == State::starting;
   parts_.launcher.stop(settings_.name, role_.instance);
-  role_.instance = fresh;
+  role_.instance = parts_.instances.next();
   state_ = State::stopped;
   newest_incarnation_ = 0;
   restart_expected_ = false;
