@@ -1,11 +1,15 @@
 #include "engine/line/call.hpp"
 
+#include <fmt/format.h>
+
 #include "engine/mcp/log_level.hpp"
 #include "engine/mcp/modern_result.hpp"
 #include "engine/mcp/replies.hpp"
 
 namespace clawql::engine::line {
 namespace {
+
+constexpr std::int64_t kCapabilityMissing = -32021;
 
 // How a response counts in the audit: an error, also one that the tool itself reports inside its result.
 audit::Outcome outcome_of(json::Value response) {
@@ -25,6 +29,7 @@ Call::Call(Core& core, const AllowedCall& allowed, CallFacts facts, mcp::Asker& 
       facts_(std::move(facts)),
       method_(allowed.request().message().method()),
       progress_token_(allowed.progress_token().value_or(std::string_view{})),
+      declared_(allowed.request().is_modern() ? Declared(allowed.request().claim()->capabilities()) : Declared()),
       log_level_(allowed.request().is_modern() ? allowed.request().claim()->log_level() : std::nullopt),
       started_(core.loop.now()) {}
 
@@ -33,6 +38,7 @@ void Call::send(Call& call, const AllowedCall& allowed) {
                                      .id = allowed.request().message().id(),
                                      .progress_token = allowed.progress_token(),
                                      .edits = {},
+                                     .wants_log = call.log_level_.has_value(),
                                      .modern = allowed.request().is_modern(),
                                      .principal = call.client_.principal().principal.name};
   if (!allowed.original_raw().empty()) outgoing.edits.emplace_back(allowed.name_raw(), allowed.original_raw());
@@ -58,11 +64,11 @@ void Call::on_response(const json::Document& message) {
   mcp::Spliced answer(response.raw(), response.find("id").raw(), id());
   if (client_.is_modern()) mcp::make_modern(answer, response, method_ == mcp::Method::resources_read);
   record(outcome_of(response), {}, answer.size());
-  if (asker() == nullptr) {
-    core_.metrics.answers_dropped.add();
-    return;
-  }
-  asker()->respond(answer, 200);
+  if (asker() == nullptr) return core_.metrics.answers_dropped.add();
+  if (!missing_feature_.empty()) return say_what_is_missing();
+  // A capability that the client would have to declare is a fault of its request; other errors are answers.
+  const bool is_fault = client_.is_modern() && response.find("error").find("code").int64() == kCapabilityMissing;
+  asker()->respond(answer, is_fault ? base::facts(base::Reason::capability_missing).http_status : 200);
 }
 
 void Call::on_notification(const json::Document& message) {
@@ -77,6 +83,20 @@ void Call::on_notification(const json::Document& message) {
     sent = asker()->notify(mcp::Spliced(notification.raw()));
   }
   if (!sent) core_.metrics.notifications_dropped.add();
+}
+
+// A server of the handshake era asked for what this client of 2026-07-28 did not declare, was refused, and has ended
+// the call in its own way.
+void Call::say_what_is_missing() {
+  core_.metrics.refused(base::Reason::capability_missing);
+  const std::string error =
+      mcp::error_response(id(), base::Reason::capability_missing, {}, true,
+                          fmt::format(R"("requiredCapabilities":{{"{}":{{}}}})", missing_feature_));
+  asker()->respond(mcp::Spliced(error), base::facts(base::Reason::capability_missing).http_status);
+}
+
+void Call::on_request_refused(std::string_view feature) {
+  if (client_.is_modern() && !declared_.has(feature)) missing_feature_ = feature;
 }
 
 // A client that never asked hears what matters to most: `info` and above; since 2026-07-28 it hears nothing.

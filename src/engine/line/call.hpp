@@ -12,6 +12,23 @@
 
 namespace clawql::engine::line {
 
+// The client features that a request of 2026-07-28 declares, of those that a server may ask for.
+class Declared {
+ public:
+  Declared() = default;
+  explicit Declared(json::Value capabilities)
+      : sampling_(capabilities.find("sampling")),
+        elicitation_(capabilities.find("elicitation")),
+        roots_(capabilities.find("roots")) {}
+  bool has(std::string_view feature) const {
+    return (feature == "sampling" && sampling_) || (feature == "elicitation" && elicitation_) ||
+           (feature == "roots" && roots_);
+  }
+
+ private:
+  bool sampling_ = false, elicitation_ = false, roots_ = false;
+};
+
 class Call final : public mcp::Pending, private upstream::CallSink {
  public:
   Call(Core& core, const AllowedCall& allowed, CallFacts facts, mcp::Asker& asker);
@@ -27,6 +44,8 @@ class Call final : public mcp::Pending, private upstream::CallSink {
   void on_response(const json::Document& message) override;
   void on_notification(const json::Document& message) override;
   void on_failure(const base::Refusal& refusal) override;
+  void on_request_refused(std::string_view feature) override;
+  void say_what_is_missing();
   void on_timeout();
   void fail(base::Reason reason);  // the call is gone afterwards
   void record(audit::Outcome outcome, std::string_view reason, std::size_t bytes);
@@ -38,7 +57,9 @@ class Call final : public mcp::Pending, private upstream::CallSink {
   InFlight in_flight_;
   CallFacts facts_;
   mcp::Method method_;
-  std::string progress_token_;              // the client's, raw; empty: it wants no progress
+  std::string progress_token_;  // the client's, raw; empty: it wants no progress
+  Declared declared_;
+  std::string missing_feature_;             // that the server asked for in vain
   std::optional<mcp::LogLevel> log_level_;  // of this request alone (2026-07-28)
   std::optional<upstream::CallId> upstream_id_;
   base::Microseconds started_;

@@ -47,6 +47,7 @@ struct Common {
   const mcp::CursorSeal cursors;  // a request without a session may go on in another shard
   std::atomic<std::size_t> in_flight{0};
   std::atomic<std::size_t> sessions{0};
+  std::atomic<std::size_t> listens{0};
   std::atomic<std::size_t> buffered_bytes{0};
   identity::PrincipalCounts principals;
   LogLevels log_levels;

@@ -32,20 +32,23 @@ struct ShardStatus {
   std::array<std::uint64_t, base::kReasonCount> refusals{};  // of all shards; those that it has met
 };
 
-// Every client of 2026-07-28 that has something under way.
-class ModernClients {
+// What registers itself for as long as it lives. Visiting one may end others.
+template <class T>
+class Registry {
  public:
-  void add(mcp::Client& client) { clients_.insert(&client); }
-  void remove(mcp::Client& client) { clients_.erase(&client); }
+  void add(T& one) { all_.insert(&one); }
+  void remove(T& one) { all_.erase(&one); }
   template <class Visit>
   void for_each(Visit visit) {
-    for (mcp::Client* client : std::vector<mcp::Client*>(clients_.begin(), clients_.end()))
-      if (clients_.contains(client)) visit(*client);
+    for (T* one : std::vector<T*>(all_.begin(), all_.end()))
+      if (all_.contains(one)) visit(*one);
   }
 
  private:
-  std::unordered_set<mcp::Client*> clients_;
+  std::unordered_set<T*> all_;
 };
+
+class Listen;
 
 struct Core {
   const std::uint8_t number;  // of the shard
@@ -65,7 +68,8 @@ struct Core {
   std::vector<ShardStatus> others{};         // while an operator is answered
   std::function<void()> on_level_changed{};  // tells the other shards
   std::string scratch{};                     // room to put a message together, for use within one callback
-  ModernClients modern_clients{};
+  Registry<mcp::Client> modern_clients{};    // those of 2026-07-28 that may have something under way
+  Registry<Listen> listens{};
   mcp::Sessions sessions;  // last: sessions and what is in flight in them refer to all of the above
 
   // Room for one more request of this client (limits in flight: a session, a principal, all).

@@ -1,5 +1,7 @@
 #include "engine/line/exchange.hpp"
 
+#include "http/sse.hpp"
+
 namespace clawql::engine::line {
 
 Exchange::Exchange(Line& line, Core& core, ExchangeStore& store, ipc::EngineChannel& channel, ipc::StreamId stream,
@@ -40,6 +42,13 @@ void Exchange::on_taken(std::size_t buffered) {
 void Exchange::send_data(std::string_view bytes) {
   channel_.data(stream_, bytes);
   buffer_.stream.set(channel_.buffered(stream_));
+}
+
+void Exchange::send_comment() {
+  if (closed_) return;
+  core_.scratch.clear();
+  http::append_sse_comment(core_.scratch);
+  if (has_room(core_.scratch.size())) send_data(core_.scratch);
 }
 
 void Exchange::finish() {

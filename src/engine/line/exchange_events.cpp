@@ -47,10 +47,7 @@ bool EventsExchange::send(std::string_view message) {
 }
 
 void EventsExchange::keep_alive() {
-  if (closed_) return;
-  core_.scratch.clear();
-  http::append_sse_comment(core_.scratch);
-  if (has_room(core_.scratch.size())) send_data(core_.scratch);
+  if (session_ != nullptr) send_comment();
 }
 
 void EventsExchange::detach() {

@@ -35,7 +35,6 @@ class LinesExchange final : public Exchange, private Caller, private mcp::Messag
   mcp::Asker& batch(std::size_t responses) override;
   // mcp::MessageStream
   bool send(std::string_view message) override;
-  void keep_alive() override {}
   void close() override;
 
   void take_line(std::string_view line);

@@ -82,6 +82,10 @@ void PostExchange::begin_events() {
   send_head({.status = 200, .content_type = ipc::ContentType::event_stream, .content_length = {}, .fields = {}});
 }
 
+void PostExchange::keep_alive() {
+  if (events_) send_comment();
+}
+
 bool PostExchange::notify(const mcp::Spliced& notification) {
   if (closed_ || !has_room(notification.size())) return false;
   begin_events();

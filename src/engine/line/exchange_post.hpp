@@ -12,6 +12,7 @@ class PostExchange final : public Exchange, private Caller {
  public:
   PostExchange(Line& line, Core& core, ExchangeStore& store, ipc::EngineChannel& channel, ipc::StreamId stream,
                const ipc::Open& open);
+  void keep_alive() override;
 
  private:
   // ipc::EngineStreamHandler
@@ -35,7 +36,7 @@ class PostExchange final : public Exchange, private Caller {
 
   std::string body_;
   std::optional<std::string> session_field_, version_field_;
-  RoutingHeaders headers_;
+  mcp::RoutingHeaders headers_;
   std::string new_session_;        // of an initialize that was answered
   mcp::Client* client_ = nullptr;  // while a request of it may be waiting
   std::optional<ModernClient> modern_client_;

@@ -39,6 +39,7 @@ void Line::take_message(const IdentifiedRequest& who, const Carriage& carriage, 
   const bool is_request = message.kind() == mcp::MessageKind::request;
   if (message.kind() != mcp::MessageKind::response && mcp::Claim::is_made(message.params()))
     return take_modern(who, carriage, message, caller);
+  if (claims_by_header_alone(who, carriage, message, caller)) return;
   if (is_request && message.method() == mcp::Method::initialize) return initialize(who, carriage, message, caller);
 
   const auto request = McpRequest::admit(who, message, carriage, core_.sessions);
@@ -88,6 +89,9 @@ void Line::answer(const McpRequest& request, mcp::Asker& asker, bool may_wait) {
     case mcp::Method::initialize:  // in a batch; alone it never comes here
       if (request.is_modern()) break;
       return refuse(request, asker, Reason::session_already_initialized);
+    case mcp::Method::listen:
+      if (!request.is_modern()) break;
+      return listen(request, asker, may_wait);
     case mcp::Method::tools_list:
     case mcp::Method::resources_list:
     case mcp::Method::templates_list:
@@ -96,7 +100,6 @@ void Line::answer(const McpRequest& request, mcp::Asker& asker, bool may_wait) {
     case mcp::Method::tasks_result:
     case mcp::Method::tasks_cancel:
     case mcp::Method::tasks_list:
-    case mcp::Method::listen:
     case mcp::Method::notify_initialized:
     case mcp::Method::notify_cancelled:
     case mcp::Method::notify_progress:

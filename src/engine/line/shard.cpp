@@ -7,6 +7,7 @@
 #include "engine/line/exchange_lines.hpp"
 #include "engine/line/exchange_operator.hpp"
 #include "engine/line/exchange_post.hpp"
+#include "engine/line/listen.hpp"
 #include "engine/mcp/replies.hpp"
 
 namespace clawql::engine::line {
@@ -179,6 +180,7 @@ void Shard::on_request(upstream::Server& /*server*/, const json::Document& /*mes
 // A session without a stream hears of it when it opens the next one.
 void Shard::announce() {
   const mcp::Changes changes = std::exchange(to_announce_, {});
+  core_.listens.for_each([&](Listen& listen) { listen.tell(changes); });
   core_.sessions.for_each([&](mcp::Session& session) {
     mcp::MessageStream* stream = session.newest_stream();
     for (const mcp::ListKind kind : mcp::kAnnounced)
@@ -194,9 +196,8 @@ void Shard::sweep() {
   std::vector<mcp::Session*> finished;
   core_.sessions.for_each([&](mcp::Session& session) {
     if (session.orphaned && session.in_flight() == 0) finished.push_back(&session);
-    if (keep_alive)
-      for (mcp::MessageStream* stream : session.all_streams()) stream->keep_alive();
   });
+  if (keep_alive) exchanges_.for_each([](Exchange& exchange) { exchange.keep_alive(); });
   for (mcp::Session* session : finished) line_.end_session(*session, "session.closed");
   const base::Microseconds limit = std::chrono::seconds(core_.limits.session_idle_seconds);
   for (mcp::Session* session : core_.sessions.idle(core_.loop.now(), limit))
@@ -214,6 +215,7 @@ void Shard::patrol() {
 void Shard::drain() {
   if (std::exchange(core_.draining, true)) return;
   drain_until_ = core_.loop.now() + std::chrono::seconds(core_.limits.drain_seconds);
+  core_.listens.for_each([](Listen& listen) { listen.finish(); });
   exchanges_.for_each([](Exchange& exchange) { exchange.drain(); });
   patrol_.set(kPatrolInterval);
 }

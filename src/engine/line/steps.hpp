@@ -16,6 +16,7 @@
 #include "engine/mcp/catalog.hpp"
 #include "engine/mcp/claim.hpp"
 #include "engine/mcp/message.hpp"
+#include "engine/mcp/routing_headers.hpp"
 #include "engine/mcp/session.hpp"
 #include "ipc/messages.hpp"
 
@@ -38,20 +39,13 @@ class IdentifiedRequest {
   std::uint16_t listener_;
 };
 
-// The header fields of a POST that say what its body says (2026-07-28), as they came. The body decides; they are
-// compared with it.
-struct RoutingHeaders {
-  std::optional<std::string> method, name;
-  std::vector<std::string> params;  // "Name: value" of each Mcp-Param-Name
-};
-
 // How the message came: what the transport itself says of its session.
 struct Carriage {
   bool lines = false;                                // newline JSON: the connection is the session
   mcp::Session* session = nullptr;                   // of the connection; null before initialize. Lines only
   std::optional<std::string_view> session_id;        // HTTP only
   std::optional<std::string_view> protocol_version;  // HTTP only
-  const RoutingHeaders* headers = nullptr;           // HTTP only
+  const mcp::RoutingHeaders* headers = nullptr;      // HTTP only
 };
 
 // A message of a client that may send it: in a session that is its sender's (handshake era), or with a claim of its own

@@ -8,7 +8,7 @@
 namespace clawql::engine::mcp {
 namespace {
 
-constexpr std::size_t kEchoedVersion = 64;  // characters of a version that we do not know
+constexpr std::size_t kEchoedVersion = 64;  // longest unknown version that is said back
 
 std::unexpected<Claim::Fault> invalid(std::string_view key, std::string_view why) {
   return std::unexpected(
@@ -25,10 +25,6 @@ std::expected<Claim, Claim::Fault> Claim::read(json::Value params) {
   const json::Value meta = params.find("_meta");
   const auto version = meta.find(kVersionKey).string();
   if (!version) return invalid(kVersionKey, "must be a string");
-  if (parse_version(*version) != Version::v2026_07_28)
-    return std::unexpected(Fault{base::Reason::version_unsupported, "Unsupported protocol version",
-                                 fmt::format(R"("supported":["{}"],"requested":{})", to_string(Version::v2026_07_28),
-                                             json::quoted(version->substr(0, kEchoedVersion)))});
   Claim claim;
   claim.capabilities_ = meta.find(kCapabilitiesKey);
   if (!claim.capabilities_.is(json::Kind::object)) return invalid(kCapabilitiesKey, "must be an object");
@@ -38,6 +34,10 @@ std::expected<Claim, Claim::Fault> Claim::read(json::Value params) {
     claim.log_level_ = parse_log_level(level.string().value_or(std::string{}));
     if (!claim.log_level_) return invalid(kLogLevelKey, "must be a log level");
   }
+  if (parse_version(*version) != Version::v2026_07_28)
+    return std::unexpected(Fault{base::Reason::version_unsupported, "Unsupported protocol version",
+                                 fmt::format(R"("supported":["{}"],"requested":{})", to_string(Version::v2026_07_28),
+                                             version->size() > kEchoedVersion ? "\"\"" : json::quoted(*version))});
   return claim;
 }
 

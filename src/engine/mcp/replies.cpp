@@ -26,6 +26,10 @@ void append_modern(std::string& out) {
                  R"(,"resultType":"complete","_meta":{{"io.modelcontextprotocol/serverInfo":{}}})", kServerInfo);
 }
 
+std::string subscription_meta(std::string_view listen_id) {
+  return fmt::format(R"({{"io.modelcontextprotocol/subscriptionId":{}}})", listen_id);
+}
+
 }  // namespace
 
 int rpc_code(base::Reason reason, bool modern) {
@@ -84,13 +88,28 @@ std::string error_response(std::string_view raw_id, base::Reason reason, std::st
   return out;
 }
 
-std::string list_changed(ListKind kind) {
-  return fmt::format(R"({{"jsonrpc":"2.0","method":"{}"}})", words(kind).changed);
+std::string list_changed(ListKind kind, std::string_view listen_id) {
+  if (listen_id.empty()) return fmt::format(R"({{"jsonrpc":"2.0","method":"{}"}})", words(kind).changed);
+  return fmt::format(R"({{"jsonrpc":"2.0","method":"{}","params":{{"_meta":{}}}}})", words(kind).changed,
+                     subscription_meta(listen_id));
 }
 
-std::string resource_updated(std::string_view uri) {
-  return fmt::format(R"({{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{{"uri":{}}}}})",
-                     json::quoted(uri));
+std::string resource_updated(std::string_view uri, std::string_view listen_id) {
+  std::string out = fmt::format(R"({{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{{"uri":{})",
+                                json::quoted(uri));
+  if (!listen_id.empty()) out += R"(,"_meta":)" + subscription_meta(listen_id);
+  return out + "}}";
+}
+
+std::string listen_acknowledged(std::string_view listen_id, std::string_view granted) {
+  return fmt::format(
+      R"({{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{"notifications":{{{}}},"_meta":{}}}}})",
+      granted, subscription_meta(listen_id));
+}
+
+std::string listen_result(std::string_view listen_id) {
+  return fmt::format(R"({{"jsonrpc":"2.0","id":{},"result":{{"resultType":"complete","_meta":{}}}}})", listen_id,
+                     subscription_meta(listen_id));
 }
 
 }  // namespace clawql::engine::mcp

@@ -31,7 +31,11 @@ std::string list_result(std::string_view raw_id, const ListPage& page, bool mode
 // `data`: further members of data, `"key":value`, or "".
 std::string error_response(std::string_view raw_id, base::Reason reason, std::string_view message = {},
                            bool modern = false, std::string_view data = {});
-std::string list_changed(ListKind kind);
-std::string resource_updated(std::string_view uri);
+// `listen_id`: raw id of the subscriptions/listen that asked for it; empty in the handshake era.
+std::string list_changed(ListKind kind, std::string_view listen_id = {});
+std::string resource_updated(std::string_view uri, std::string_view listen_id = {});
+// What a subscriptions/listen was granted, and its end. `granted`: members of `notifications`.
+std::string listen_acknowledged(std::string_view listen_id, std::string_view granted);
+std::string listen_result(std::string_view listen_id);
 
 }  // namespace clawql::engine::mcp

@@ -48,7 +48,6 @@ class SessionId {
 class MessageStream {
  public:
   virtual bool send(std::string_view message) = 0;  // false: no room, the message was dropped
-  virtual void keep_alive() = 0;                    // a sign of life where the transport has one
   virtual void close() = 0;                         // the session ended; detaches itself first
 
  protected:
