@@ -40,14 +40,14 @@ void Servers::apply(const ipc::EngineSettings& settings) {
   }
   // Last, when the list is whole: a restart may call back.
   for (std::size_t i = 0; i < entries_.size(); ++i) {
-    entries_[i].server->change(entries_[i].settings, settings.limits, kShared);
-    entries_[i].modern->change(entries_[i].settings, settings.limits, ++last_instance_);
+    entries_[i].server->change(entries_[i].settings, settings.limits);
+    entries_[i].modern->change(entries_[i].settings, settings.limits);
   }
 }
 
 Servers::Entry Servers::make_entry(const ipc::ServerSettings& settings, const base::Limits& limits) {
-  const StdioServer::Parts parts{parts_.loop, parts_.launcher, parts_.observer, parts_.log, parts_.metrics};
-  Role modern{.kind = Role::Kind::modern, .instance = ++last_instance_, .client_capabilities = "{}"};
+  const StdioServer::Parts parts{parts_.loop, parts_.launcher, parts_.observer, parts_.log, parts_.metrics, instances_};
+  Role modern{.kind = Role::Kind::modern, .instance = instances_.next(), .client_capabilities = "{}"};
   return {settings, std::make_unique<StdioServer>(parts, settings, limits, Role{}),
           std::make_unique<StdioServer>(parts, settings, limits, std::move(modern))};
 }

@@ -77,7 +77,7 @@ class Servers {
   const std::uint32_t shard_;
   std::unique_ptr<BuiltinServer> builtin_;
   std::vector<Entry> entries_;
-  std::uint64_t last_instance_ = kShared;  // so that no number comes twice
+  InstanceNumbers instances_;
 };
 
 }  // namespace clawql::engine::upstream
