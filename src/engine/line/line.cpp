@@ -112,7 +112,7 @@ void Line::set_level(const McpRequest& request, mcp::Asker& asker) {
   const auto text = request.message().params().find("level").string();
   const auto level = mcp::parse_log_level(text.value_or(std::string{}));
   if (!level) return refuse(request, asker, Reason::params_invalid, "level");
-  request.session().log_level = *level;
+  request.session().log_level = level;
   apply_log_level();
   asker.respond(mcp::Spliced(mcp::empty_result(request.message().id())), 200);
 }

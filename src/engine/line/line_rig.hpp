@@ -171,6 +171,7 @@ class Rig : private ipc::DoorChannel::Handler, private SupervisorLink {
     FakeServer& server = servers.emplace_back(name, prefix);
     server.set_tools(tools);
     std::vector<ServerSlot> slots;
+    slots.reserve(servers.size());
     for (FakeServer& one : servers) slots.push_back({.server = &one, .call_seconds = 0});
     shard->set_servers(std::move(slots));
     return server;

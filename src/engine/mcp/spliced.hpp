@@ -14,9 +14,9 @@ struct Spliced {
   explicit Spliced(std::string_view whole) : before(whole) {}
   // `slice` is a view into `text`.
   Spliced(std::string_view text, std::string_view slice, std::string_view replacement)
-      : before(text.data(), static_cast<std::size_t>(slice.data() - text.data())),
+      : before(text.substr(0, static_cast<std::size_t>(slice.data() - text.data()))),
         middle(replacement),
-        after(slice.data() + slice.size(), text.size() - before.size() - slice.size()) {}
+        after(text.substr(before.size() + slice.size())) {}
 
   std::size_t size() const { return before.size() + middle.size() + after.size(); }
   void append_to(std::string& out) const {

@@ -16,7 +16,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
-using testing::StartsWith;
 
 // What a caller of the server sees, and that nothing is called after the end.
 class RecordingSink final : public CallSink {
@@ -631,14 +630,14 @@ TEST_F(StdioServerTest, garbage_on_stdout_is_dropped_and_counted_while_the_rest_
 
 TEST_F(StdioServerTest, an_answer_that_cannot_be_read_fails_the_only_call_at_once) {
   make_ready();
-  for (const std::string bad :
+  for (const std::string_view bad :
        {R"(,"result":{},"result":{}})", ",\"result\":{\"text\":\"\xff\"}}", R"(,"result":{"x":[)"}) {
     RecordingSink sink;
     const std::string front = R"({"jsonrpc":"2.0","id":)" + std::to_string(*call(sink));
     say(R"({"jsonrpc":"2.0","method":"notifications/message","params":{"error":"\xff"}, "error":1)");
     say("{'error': 'a print of Python'}");
     EXPECT_FALSE(sink.over);
-    say(front + bad);
+    say(front + std::string(bad));
     ASSERT_TRUE(sink.failure) << bad;
     EXPECT_EQ(sink.failure->reason, Reason::server_unavailable);
   }
