@@ -311,12 +311,13 @@ TEST(Route, a_body_where_none_belongs_is_never_read_as_a_request) {
 }
 
 TEST(Route, whatever_is_no_http_gets_one_answer_and_the_end) {
-  for (const auto* bytes : {"HELO x\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00", "SSH-2.0-x\r\n", "*1\r\n$4\r\nPING\r\n",
-                            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET /mcp HTTP/1.0\r\nHost: localhost\r\n\r\n",
-                            "GET /mcp\r\n\r\n", "GET /mcp HTTP/1.1\nHost: localhost\n\n", "{\"jsonrpc\":\"2.0\"}\n",
-                            "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: "
-                            "chunked\r\n\r\n0\r\n\r\nGET /healthz "
-                            "HTTP/1.1\r\nHost: localhost\r\n\r\n"}) {
+  constexpr const char* two_lengths =
+      "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+      "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  for (const auto* bytes :
+       {"HELO x\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00", "SSH-2.0-x\r\n", "*1\r\n$4\r\nPING\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET /mcp HTTP/1.0\r\nHost: localhost\r\n\r\n", "GET /mcp\r\n\r\n",
+        "GET /mcp HTTP/1.1\nHost: localhost\n\n", "{\"jsonrpc\":\"2.0\"}\n", two_lengths}) {
     Bench bench;
     FakeClient client = bench.connect();
     const std::string answer = bench.exchange(client, bytes);
