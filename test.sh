@@ -154,7 +154,7 @@ ASAN_OPTIONS=detect_leaks=1 step asan-unit gtest 900 ctest --test-dir build/asan
 step fuzz plain 600 scripts/fuzz.sh 15
 step tsan-build exit 1200 bash -c build_tsan
 step tsan-unit gtest 600 ctest --test-dir build/tsan -V -j "$(jobs)" -L unit -R '^(io|ipc|door|engine_.*)$'
-step tidy exit 900 scripts/tidy.py --seconds 420
+step tidy exit 1200 scripts/tidy.py --seconds 900
 
 if [ "$mode" = long ]; then
   step fuzz-long plain 14400 scripts/fuzz.sh 900

@@ -91,9 +91,9 @@ Status undo(fw::Backend backend, const Places& places) {
 [[noreturn]] void keep(fw::Backend backend, const Places& places, unsigned seconds, int lock, int ready) {
   ::setsid();
   if (::fork() != 0) ::_exit(0);
-  std::signal(SIGHUP, SIG_IGN);
-  std::signal(SIGINT, SIG_IGN);
-  std::signal(SIGTERM, SIG_IGN);
+  static_cast<void>(std::signal(SIGHUP, SIG_IGN));
+  static_cast<void>(std::signal(SIGINT, SIG_IGN));
+  static_cast<void>(std::signal(SIGTERM, SIG_IGN));
   const int nothing = ::open("/dev/null", O_RDWR);
   for (const int fd : {0, 1, 2}) ::dup2(nothing, fd);
   (void)::chdir("/");

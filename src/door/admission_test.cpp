@@ -157,6 +157,7 @@ TEST(Admission, several_loops_share_the_limits) {
 TEST(Flood, a_full_house_makes_room_for_the_new_client) {
   Bench bench(small_limits());
   std::vector<FakeClient> silent;
+  silent.reserve(4);
   for (int i = 0; i < 4; ++i) silent.push_back(bench.connect());
   FakeClient client = bench.connect();
   EXPECT_EQ(status_of(bench.exchange(client, get("/healthz"))), 200);

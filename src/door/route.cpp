@@ -28,7 +28,9 @@ constexpr std::array kRoutes{
     RouteEntry{"/healthz", Served::clients, Answerer::door, ipc::Route::readyz, true, false, false, "GET"},
     RouteEntry{"/readyz", Served::local, Answerer::engine, ipc::Route::readyz, true, false, false, "GET"},
     RouteEntry{"/metrics", Served::local, Answerer::engine, ipc::Route::metrics, true, false, false, "GET"},
-    RouteEntry{"/admin/", Served::admin, Answerer::engine, ipc::Route::admin, true, true, false, "GET, POST"},
+    RouteEntry{"/admin/status", Served::admin, Answerer::engine, ipc::Route::admin, true, false, false, "GET"},
+    RouteEntry{"/admin/reload", Served::admin, Answerer::engine, ipc::Route::admin, false, true, false, "POST"},
+    RouteEntry{"/admin/servers/", Served::admin, Answerer::engine, ipc::Route::admin, false, true, false, "POST"},
 };
 
 // The path as it was sent: nothing is decoded or normalised, so `/x/../mcp` and `//mcp` are simply unknown.

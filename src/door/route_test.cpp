@@ -45,17 +45,21 @@ TEST(Route, every_other_method_is_405_with_allow_on_every_route) {
     const char* path;
     std::vector<std::string> served;
     const char* allow;
+    Listener::Kind listener = Listener::Kind::tcp;
   };
   const std::vector<Row> rows{{"/mcp", {"GET", "POST", "DELETE"}, "GET, POST, DELETE"},
                               {"/healthz", {"GET"}, "GET"},
                               {"/readyz", {"GET"}, "GET"},
-                              {"/metrics", {"GET"}, "GET"}};
+                              {"/metrics", {"GET"}, "GET"},
+                              {"/admin/status", {"GET"}, "GET", Listener::Kind::admin},
+                              {"/admin/reload", {"POST"}, "POST", Listener::Kind::admin},
+                              {"/admin/servers/files/restart", {"POST"}, "POST", Listener::Kind::admin}};
   for (const Row& row : rows)
     for (const std::string method :
          {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "TRACK", "get", "BREW"}) {
       if (std::ranges::find(row.served, method) != row.served.end()) continue;
       Bench bench;
-      FakeClient client = bench.connect();
+      FakeClient client = bench.connect(row.listener);
       client.send(request(method, row.path));
       bench.settle();
       const std::string answer = client.read();
@@ -142,7 +146,9 @@ TEST(Route, admin_is_on_its_listener_and_nothing_else_is_there) {
   seen.answer_json("{}");
   bench.settle();
   EXPECT_EQ(status_of(admin.read()), 200);
-  expect_refusal(bench, admin, request("DELETE", "/admin/status"), Reason::method_not_allowed, false);
+  for (const auto* path :
+       {"/admin", "/admin/", "/admin/nothing", "/admin/status/", "/admin/reload/x", "/admin/servers/"})
+    expect_refusal(bench, admin, request("POST", path), Reason::route_unknown, false);
   FakeClient evil = bench.connect(Listener::Kind::admin);
   expect_refusal(bench, evil, "GET /admin/status HTTP/1.1\r\nHost: evil.example\r\n\r\n", Reason::host_not_allowed,
                  true);
@@ -305,12 +311,13 @@ TEST(Route, a_body_where_none_belongs_is_never_read_as_a_request) {
 }
 
 TEST(Route, whatever_is_no_http_gets_one_answer_and_the_end) {
-  for (const auto* bytes : {"HELO x\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00", "SSH-2.0-x\r\n", "*1\r\n$4\r\nPING\r\n",
-                            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET /mcp HTTP/1.0\r\nHost: localhost\r\n\r\n",
-                            "GET /mcp\r\n\r\n", "GET /mcp HTTP/1.1\nHost: localhost\n\n", "{\"jsonrpc\":\"2.0\"}\n",
-                            "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: "
-                            "chunked\r\n\r\n0\r\n\r\nGET /healthz "
-                            "HTTP/1.1\r\nHost: localhost\r\n\r\n"}) {
+  constexpr const char* two_lengths =
+      "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+      "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  for (const auto* bytes :
+       {"HELO x\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00", "SSH-2.0-x\r\n", "*1\r\n$4\r\nPING\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET /mcp HTTP/1.0\r\nHost: localhost\r\n\r\n", "GET /mcp\r\n\r\n",
+        "GET /mcp HTTP/1.1\nHost: localhost\n\n", "{\"jsonrpc\":\"2.0\"}\n", two_lengths}) {
     Bench bench;
     FakeClient client = bench.connect();
     const std::string answer = bench.exchange(client, bytes);

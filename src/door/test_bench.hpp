@@ -18,6 +18,7 @@
 
 #include "base/check.hpp"
 #include "base/clock.hpp"
+#include "base/decimal.hpp"
 #include "base/log.hpp"
 #include "door/door_loop.hpp"
 #include "io/loop.hpp"
@@ -155,8 +156,8 @@ inline base::Limits small_limits() {
 
 class Bench {
  public:
-  explicit Bench(const base::Limits& limits = {}, std::vector<std::string> hosts = {},
-                 std::optional<std::vector<std::string>> origins = std::nullopt, std::uint32_t shards = 1)
+  explicit Bench(const base::Limits& limits = {}, const std::vector<std::string>& hosts = {},
+                 const std::optional<std::vector<std::string>>& origins = std::nullopt, std::uint32_t shards = 1)
       : log_(::memfd_create("log", MFD_CLOEXEC)),
         logger(log_.get(), base::Logger::Format::json, "door", clock),
         loop(clock) {
@@ -251,7 +252,9 @@ inline std::string get(std::string_view path, std::string_view more = "Accept: t
 }
 
 inline int status_of(std::string_view answer) {
-  return answer.starts_with("HTTP/1.1 ") ? std::atoi(std::string(answer.substr(9, 3)).c_str()) : 0;
+  return answer.starts_with("HTTP/1.1 ")
+             ? static_cast<int>(base::parse_decimal<unsigned>(answer.substr(9, 3)).value_or(0))
+             : 0;
 }
 inline std::string body_of(const std::string& answer) {
   const std::size_t end = answer.find("\r\n\r\n");

@@ -40,6 +40,7 @@ class Reader {
       ok_ = false;
       return value;
     }
+    // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): the size is checked above
     std::memcpy(&value, bytes_.data(), sizeof value);
     bytes_.remove_prefix(sizeof value);
     return value;

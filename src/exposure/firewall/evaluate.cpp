@@ -125,6 +125,7 @@ IntervalSet sources_from_outside(Family family) {
   const auto texts = family == Family::ipv4
                          ? std::vector<const char*>{"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255"}
                          : std::vector<const char*>{"::", "::1", "ff00::/8"};
+  never.reserve(texts.size());
   for (const char* text : texts) never.push_back(parse_network(text)->range);
   return all_of(Field::source, family).without(IntervalSet::of(std::move(never)));
 }
@@ -153,7 +154,7 @@ std::vector<std::pair<IntervalSet, IntervalSet>> Topology::redirect_addresses(Fa
 
 Flows arriving(const Box& box, Family family) {
   Flows out;
-  const auto add = [&](IntervalSet in, IntervalSet sources, State state) {
+  const auto add = [&](const IntervalSet& in, const IntervalSet& sources, State state) {
     Box start = box;
     start[Field::in_interface] = start[Field::in_interface].intersected(in);
     start[Field::source] = start[Field::source].intersected(sources);

@@ -14,7 +14,7 @@ using json::Kind;
 using json::Value;
 
 Keys one(Key key) {
-  return {{std::move(key)}, false, {}};
+  return {{key}, false, {}};
 }
 Keys never() {
   return {{}, true, {}};
@@ -420,7 +420,7 @@ std::string text_of(Value value) {
   if (const Value ct = value.find("ct"))
     return "ct " + (ct.find("dir") ? text_of(ct.find("dir")) + " " : "") + text_of(ct.find("key"));
   for (const auto& [key, member] : value.members()) {
-    const std::string name = key.string().value_or("");
+    std::string name = key.string().value_or("");
     if (member.is(Kind::null)) return name;
     if (name == "&" && member.size() == 2) {
       auto at = member.elements().begin();

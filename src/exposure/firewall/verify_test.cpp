@@ -19,7 +19,7 @@ std::vector<Listener> listeners(const std::string& entry) {
   return read ? read->listeners : std::vector<Listener>{};
 }
 
-RuleTexts iptables(std::string rules, std::string more = {}) {
+RuleTexts iptables(const std::string& rules, const std::string& more = {}) {
   RuleTexts out;
   out.saves.push_back(
       {"*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:DOCKER-USER - [0:0]\n" + rules + "COMMIT\n" + more,
