@@ -118,6 +118,23 @@ std::string report_json(const ExpectedState& expected, const Survey& survey, std
   return out + "]}\n";
 }
 
+std::string report_file(const std::string& expected_file, std::span<const Finding> findings,
+                        std::int64_t written_seconds) {
+  constexpr std::size_t kMostFindings = 500;
+  constexpr std::size_t kMostText = 1000;
+  const std::size_t written = std::min(findings.size(), kMostFindings);
+  std::string out = fmt::format(
+      "{{\"version\":1,\"written\":{},\"expected\":{},\"exit\":{},\"omitted\":{},\"findings\":[", written_seconds,
+      json::quoted(printable_bytes(expected_file)), exit_status(findings), findings.size() - written);
+  for (std::size_t i = 0; i < written; ++i) {
+    Finding shown = findings[i];
+    shown.subject = printable_line(shown.subject).substr(0, kMostText);
+    shown.text = printable_line(shown.text).substr(0, kMostText);
+    out += (i == 0 ? "" : ",") + finding_json(shown);
+  }
+  return out + "]}\n";
+}
+
 std::string report_sarif(const ExpectedState& expected, std::span<const Finding> findings) {
   std::string out =
       "{\"$schema\":\"https://json.schemastore.org/"
