@@ -1,6 +1,7 @@
 """The gateway looks at itself: what is not as declared is told, shown in /readyz or the end of it, and gone when it is undone."""
 import json
 import os
+import shutil
 import stat
 import subprocess
 import time
@@ -19,6 +20,14 @@ def listener(**sandbox):
     return {"command": machine.PYTHON, "args": ["-B", str(machine.SERVERS / "listener.py")], "sandbox": sandbox}
 
 
+def for_anybody(one, **entry):
+    """The same, where every user can read it."""
+    for name in ("listener.py", "base.py"):
+        shutil.copy(machine.SERVERS / name, one.folder / name)
+        (one.folder / name).chmod(0o644)
+    one.config["mcpServers"] = {"l": {**listener(listen=True), "args": ["-B", str(one.folder / "listener.py")], "cwd": str(one.folder), **entry}}
+
+
 def readyz(one):
     answer = http.request(one.socket, "GET", "/readyz")
     return answer.status, answer.json()["status"]
@@ -34,7 +43,7 @@ def logged(one, event, finding):
 
 
 def recorded(one, subtype, finding):
-    return [r for r in one.audit() if r.get("subtype") == subtype and finding in json.dumps(r)]
+    return [r for r in one.audit() if r["event"]["subtype"] == subtype and r["reason"] == finding]
 
 
 def looks(one):
@@ -67,7 +76,7 @@ def test_a_chmod_by_hand_is_told_once_and_so_is_its_end(gateway):
     one = gateway(exposure=EVERY_SECOND)
     one.socket.chmod(0o666)
     event, = wait_told(one, "exposure.drift", "gateway.socket.mode")
-    assert (event["outcome"], event["severity"]) == ("error", "high") and "0666 instead of 0660" in event["detail"]
+    assert (event["event"]["outcome"], event["event"]["severity"]) == ("error", "high") and "0666 instead of 0660" in event["detail"]
     assert "chmod it back" in logged(one, "exposure.drift", "gateway.socket.mode")[0]["remedy"]
     wait_drift(one, "gateway.socket.mode")
     assert readyz(one) == (200, "ok"), "alert leaves the gateway in service"
@@ -102,9 +111,9 @@ def test_a_listener_of_a_server_is_named_by_its_process(gateway):
     one = gateway(exposure=UNREADY, mcpServers={"l": listener(listen=True)})
     with one.client() as client:
         machine.eventually(lambda: "l__listen" in {tool["name"] for tool in client.tools()}, 10)
-        client.call("l__listen", port=9999)
+        client.call("l__listen", {"port": 9999})
         event, = wait_told(one, "exposure.drift", "gateway.listener.unexpected")
-        assert "tcp 127.0.0.1:9999" in event["detail"] and "(pid " in event["detail"] and event["severity"] == "critical"
+        assert "tcp 127.0.0.1:9999" in event["detail"] and "(pid " in event["detail"] and event["event"]["severity"] == "critical"
         assert readyz(one) == (503, "drift")
         client.call("l__close")
         wait_told(one, "exposure.resolved", "gateway.listener.unexpected")
@@ -204,7 +213,8 @@ def test_a_reload_changes_what_drift_does(namespace):
 
 def test_as_another_user_too(namespace):
     """Door and engine hide their descriptors, and the supervisor has no capability: it still tells what is declared."""
-    one = Gateway(exposure=UNREADY, user="nobody", mcpServers={"l": listener(listen=True)})
+    one = Gateway(exposure=UNREADY, user="nobody")
+    for_anybody(one)
     os.chown(one.folder, 65534, 65534)
     try:
         one.start()
@@ -212,7 +222,7 @@ def test_as_another_user_too(namespace):
         assert drift(one) == {}
         with one.client() as client:
             machine.eventually(lambda: "l__listen" in {tool["name"] for tool in client.tools()}, 10)
-            client.call("l__listen", port=9999)
+            client.call("l__listen", {"port": 9999})
             wait_told(one, "exposure.drift", "gateway.listener.unexpected")
             client.call("l__close")
             machine.eventually(lambda: readyz(one) == (200, "ok"), 10)
@@ -221,13 +231,13 @@ def test_as_another_user_too(namespace):
 
 
 def test_a_server_with_a_user_of_its_own_is_found_by_what_is_left_over(namespace):
-    one = Gateway(exposure=EVERY_SECOND, mcpServers={"l": {**listener(listen=True), "user": "nobody"}})
-    one.folder.chmod(0o755)
+    one = Gateway(exposure=EVERY_SECOND)
+    for_anybody(one, user="nobody")
     try:
         one.start()
         with one.client() as client:
             machine.eventually(lambda: "l__listen" in {tool["name"] for tool in client.tools()}, 10)
-            client.call("l__listen", port=9999)
+            client.call("l__listen", {"port": 9999})
             event, = wait_told(one, "exposure.drift", "gateway.listener.unexpected")
             assert "tcp 127.0.0.1:9999" in event["detail"] and "uid 65534" in event["detail"]
             client.call("l__close")
