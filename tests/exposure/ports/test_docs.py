@@ -44,7 +44,7 @@ def test_every_command_of_the_page_works_in_its_order(host):
                 command = command.replace("--expected ports.yaml", "--expected /etc/clawql/ports.yaml")
                 host.run(f"cd {machine.ROOT}; export EDITOR=true; {command}")
                 ran += 1
-    assert ran == 8
+    assert ran == 9
 
 
 def test_the_example_of_the_file_is_read(host):
@@ -60,6 +60,13 @@ def test_the_page_lists_every_finding(host):
     known = set(re.findall(r'"id":"(ports\.[a-z-]+)"', done.stdout))
     listed = set(re.findall(r"`(ports\.[a-z-]+)`", PAGE))
     assert known and known == listed
+
+
+def test_the_page_lists_every_finding_of_a_gateway_about_itself():
+    source = (machine.ROOT / "src" / "exposure" / "own" / "finding.cpp").read_text()
+    known = set(re.findall(r'"((?:gateway|exposure)\.[a-z.-]+)", (?:high|critical)', source))
+    listed = set(re.findall(r"\| (?:`[^|]*`)", PAGE))
+    assert len(known) == 11 and known == set(re.findall(r"`((?:gateway|exposure)\.[a-z.-]+)`", " ".join(listed)))
 
 
 def test_the_capabilities_of_the_unit_are_enough(host):
