@@ -45,6 +45,7 @@ struct VerifyOptions {
   std::vector<std::string> zones;
   bool ufw_denies = false;  // DEFAULT_INPUT_POLICY is DROP or REJECT
   bool as_json = false;
+  bool as_sarif = false;
   bool probe = false;
 };
 int run_verify(const VerifyOptions& options);

@@ -1,8 +1,10 @@
 // clawql firewall verify.
 #include <algorithm>
+#include <array>
 
 #include "commands.hpp"
 #include "exposure/firewall/offline.hpp"
+#include "exposure/ports/sarif.hpp"
 #include "files.hpp"
 #include "firewall.hpp"
 #include "json/writer.hpp"
@@ -127,6 +129,26 @@ std::string as_json(const fw::Proof& proof, bool offline) {
   return out + "]}\n";
 }
 
+// The rules are those that were broken, and the place is the file that declares the listeners.
+std::string as_sarif(const fw::Proof& proof, const ListenerChoice& choice) {
+  namespace ports = exposure::ports;
+  constexpr std::array kSeverities{ports::Severity::info, ports::Severity::low, ports::Severity::medium,
+                                   ports::Severity::high, ports::Severity::critical};
+  std::vector<ports::SarifRule> rules;
+  std::vector<ports::SarifResult> results;
+  for (const fw::Finding& finding : proof.findings) {
+    const auto named = std::ranges::find(kSeverities, finding.severity, ports::name_of);
+    const ports::Severity severity = named == kSeverities.end() ? ports::Severity::high : *named;
+    if (std::ranges::find(rules, finding.id, &ports::SarifRule::id) == rules.end())
+      rules.push_back({finding.id, severity, finding.id, finding.remedy});
+    const std::string where = finding.listener.empty() ? "" : finding.listener + ": ";
+    results.push_back({finding.id, severity, where + finding.text + ". " + finding.remedy, 1,
+                       finding.id + " " + finding.listener + " " + finding.text});
+  }
+  const std::string& file = choice.expected.empty() ? choice.config : choice.expected;
+  return ports::sarif_log("clawql firewall", rules, results, file.empty() ? "clawql.yaml" : file);
+}
+
 std::string as_text(const fw::Proof& proof, bool offline) {
   std::string out;
   if (offline)
@@ -177,7 +199,10 @@ int run_verify(const VerifyOptions& options) {
     complain(proof.error().message);
     return kCouldNotTell;
   }
-  print(options.as_json ? as_json(*proof, offline) : as_text(*proof, offline));
+  if (options.as_sarif)
+    print(as_sarif(*proof, options.listeners));
+  else
+    print(options.as_json ? as_json(*proof, offline) : as_text(*proof, offline));
   return judge(*proof);
 }
 

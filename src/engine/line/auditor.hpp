@@ -44,6 +44,7 @@ class Auditor {
   void session(const IdentifiedRequest& who, const mcp::Session& session, std::string_view subtype);
   void session_ended(const mcp::Session& session, std::string_view subtype);  // by the gateway itself
   void admin(const IdentifiedRequest& who, std::string_view operation, std::string_view argument);
+  void exposure(const ipc::DriftEvent& event);
   void server(std::string_view name, std::string_view subtype, audit::Outcome outcome, std::string_view detail);
 
  private:

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "engine/line/exposure.hpp"
+
 namespace clawql::engine::shards {
 
 // What one shard says to the supervisor: brought to the thread that talks to it.
@@ -121,6 +123,11 @@ void Engine::server_started(std::string_view name, upstream::Pipes pipes) {
 
 void Engine::server_exited(const ipc::ServerExited& exit) {
   on(upstream::shard_of(exit.name, shards()), [exit](Unit& unit) { unit.server_exited(exit); });
+}
+
+// The operator's routes are the first shard's, and so are metrics and events about the whole gateway.
+void Engine::exposure(const ipc::ExposureMessage& message) {
+  line::take_exposure(units_.front()->line().core(), message);
 }
 
 // ---- what all shards do together
