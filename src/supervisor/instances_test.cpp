@@ -40,6 +40,10 @@ class InstancesTest : public testing_support::SupervisorTest {
     }
     return all;
   }
+  static std::pair<std::uint64_t, std::string> first_end(const FakeProgram& engine) {
+    const auto all = ends(engine);
+    return all.empty() ? std::pair<std::uint64_t, std::string>{} : all.front();
+  }
   static std::vector<std::uint64_t> starts(const FakeProgram& engine) {
     std::vector<std::uint64_t> all;
     for (const auto& message : engine.messages)
@@ -97,7 +101,7 @@ TEST_F(InstancesTest, AStopThatIsAskedForMakesRoomAtOnceAndOneTooManyIsRefused) 
     if (exited(message).instance == 1) terminate();
   });
   EXPECT_EQ(run(), kExitClean);
-  EXPECT_THAT(ends(*engines_[0])[0],
+  EXPECT_THAT(first_end(*engines_[0]),
               Pair(3U, "could not be started: it has as many instances as its maxInstances allows: 1"));
   EXPECT_THAT(starts(*engines_[0]), ElementsAre(0U, 1U, 2U, 4U));
 }
@@ -115,7 +119,7 @@ TEST_F(InstancesTest, AllServersTogetherHaveALimit) {
     if (message.kind == Control::server_exited) terminate();
   });
   EXPECT_EQ(run(), kExitClean);
-  EXPECT_THAT(ends(*engines_[0])[0],
+  EXPECT_THAT(first_end(*engines_[0]),
               Pair(4U,
                    "could not be started: all servers together have as many instances as limits.instances "
                    "allows: 3"));
@@ -139,7 +143,7 @@ TEST_F(InstancesTest, AnEngineThatStartsAndStopsWithoutPauseGetsNoEndlessProcess
   });
   EXPECT_EQ(run(), kExitClean);
   EXPECT_EQ(spawner_.server_pids.size(), 4U);
-  EXPECT_THAT(ends(*engines_[0])[0], Pair(5U, HasSubstr("4 instances have not ended yet")));
+  EXPECT_THAT(first_end(*engines_[0]), Pair(5U, HasSubstr("4 instances have not ended yet")));
 }
 
 TEST_F(InstancesTest, ASharedServerHasOneForTheOtherEraAndNoFurther) {
@@ -197,7 +201,7 @@ TEST_F(InstancesTest, OneThatCannotBeStartedSaysWhyAndTheOthersRunOn) {
     if (message.kind == Control::server_exited) terminate();
   });
   EXPECT_EQ(run(), kExitClean);
-  EXPECT_THAT(ends(*engines_[0])[0], Pair(2U, "could not be started: npx: No such file or directory"));
+  EXPECT_THAT(first_end(*engines_[0]), Pair(2U, "could not be started: npx: No such file or directory"));
   EXPECT_EQ(
       exited(*std::ranges::find(engines_[0]->messages, Control::server_exited, &ipc::ControlMessage::kind)).retry_ms,
       250U);
@@ -298,7 +302,7 @@ TEST_F(InstancesTest, AReloadThatChangesAnotherEntryLeavesThemAlone) {
     terminate();
   });
   EXPECT_EQ(run(), kExitClean);
-  EXPECT_THAT(ends(*engines_[0])[0], Pair(2U, Not(StartsWith("could not"))));
+  EXPECT_THAT(first_end(*engines_[0]), Pair(2U, Not(StartsWith("could not"))));
 }
 
 TEST_F(InstancesTest, ADrainEndsThemAll) {
