@@ -43,11 +43,13 @@ struct Seen final : ipc::EngineStreamHandler {
   std::string body;  // all of it
   bool ended = false;
   bool cancelled = false;
+  int half_closes = 0;
   bool head_sent = false;  // kept by tests that answer in rounds
 
   void on_body(std::string_view bytes) override { body += bytes; }
   void on_end() override { ended = true; }
   void on_cancel() override { cancelled = true; }
+  void on_half_closed() override { ++half_closes; }
 
   std::optional<std::string> field(ipc::RequestField id) const {
     for (const auto& [name, value] : fields)

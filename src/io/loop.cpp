@@ -18,7 +18,7 @@ namespace clawql::io {
 namespace {
 
 constexpr int kEventsPerTurn = 256;
-constexpr std::uint32_t kBroken = EPOLLERR | EPOLLHUP;  // always reported, wanted or not
+constexpr std::uint32_t kBroken = EPOLLERR | EPOLLHUP;  // always reported while a descriptor is registered
 
 }  // namespace
 
@@ -31,7 +31,7 @@ struct Watch::State {
 
   void want(std::uint32_t event) {
     wanted |= event;
-    if ((registered & event) == 0) change(registered | event);
+    if ((registered & event) == 0) change(registered | wanted);
   }
 
   void change(std::uint32_t events) {
@@ -43,13 +43,15 @@ struct Watch::State {
   }
 
   void dispatch(std::uint32_t events) {
-    const std::uint32_t ready = (events & kBroken) != 0 ? EPOLLIN | EPOLLOUT : events;
+    const std::uint32_t ready = (events & kBroken) != 0 ? EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP : events;
     const std::uint32_t unwanted = registered & ready & ~wanted;
     if (unwanted != 0) change(registered & ~unwanted);
     const std::uint32_t due = ready & wanted;
     wanted &= ~due;
     if ((due & EPOLLIN) != 0 && handler != nullptr) handler->on_readable();
     if ((due & EPOLLOUT) != 0 && handler != nullptr) handler->on_writable();
+    if ((due & EPOLLRDHUP) != 0 && handler != nullptr) handler->on_peer_ended();
+    if ((due & EPOLLHUP) != 0 && handler != nullptr) handler->on_peer_gone((events & EPOLLERR) != 0);
   }
 
   int epoll;
@@ -71,6 +73,9 @@ void Watch::want_read() {
 }
 void Watch::want_write() {
   state_->want(EPOLLOUT);
+}
+void Watch::notice_hang_up() {
+  state_->wanted |= EPOLLRDHUP | EPOLLHUP;
 }
 
 // ---- TurnEnd ----

@@ -30,6 +30,10 @@ class Watch {
    public:
     virtual void on_readable() = 0;
     virtual void on_writable() = 0;
+    // Only after notice_hang_up(), once each: the peer closed its sending side (bytes may wait to be read), and:
+    // nothing can be sent to it any more. `error`: it was reset, and what it sent before may be lost.
+    virtual void on_peer_ended() {}
+    virtual void on_peer_gone(bool /*error*/) {}
 
    protected:
     ~Handler() = default;
@@ -41,6 +45,8 @@ class Watch {
   // readable and writable.
   void want_read();
   void want_write();
+  // Tells of the peer's end also while nothing is read. In force with the next want_read() or want_write().
+  void notice_hang_up();
 
  private:
   friend class Loop;

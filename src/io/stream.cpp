@@ -52,6 +52,7 @@ void Stream::on_readable() {
     if (size == 0) {
       ended_ = true;
       handler_.on_end();
+      if (*alive && gone_ && !dead_) fail_now(EPIPE);
       return;
     }
     if (errno == EINTR) continue;
@@ -66,6 +67,16 @@ void Stream::on_readable() {
 // its end (Loop::first_at_turn_end).
 void Stream::on_writable() {
   flush_soon();
+}
+
+void Stream::on_peer_ended() {
+  if (!ended_ && !dead_) handler_.on_end_ahead();
+}
+
+// What came before an orderly close is still read; after a reset nothing of this connection counts any more.
+void Stream::on_peer_gone(bool error) {
+  gone_ = true;
+  if (!dead_ && (ended_ || error)) fail_now(error ? ECONNRESET : EPIPE);
 }
 
 void Stream::flush_soon() {

@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <limits>
+
+#include "base/check.hpp"
 
 namespace clawql::ipc {
 namespace {
@@ -22,6 +25,7 @@ class Writer {
   }
   template <class Length>
   void text(std::string_view value) {
+    CLAWQL_CHECK(value.size() <= std::numeric_limits<Length>::max());
     number(static_cast<Length>(value.size()));
     out_.append(value);
   }
@@ -86,6 +90,7 @@ bool is_known(Kind kind) {
     case Kind::end:
     case Kind::cancel:
     case Kind::refusals:
+    case Kind::half_closed:
     case Kind::head:
     case Kind::data:
     case Kind::reset:
@@ -171,6 +176,7 @@ void encode(std::string& out, const Head& head) {
   writer.number(head.status);
   writer.number(static_cast<std::uint8_t>(head.content_type));
   writer.number(head.content_length.value_or(kUnknownLength));
+  writer.number(static_cast<std::uint8_t>(head.listens));
   writer.number(static_cast<std::uint8_t>(head.fields.size()));
   for (const auto& [name, value] : head.fields) {
     writer.number(static_cast<std::uint8_t>(name));
@@ -185,6 +191,7 @@ std::optional<Head> decode_head(std::string_view payload) {
   head.content_type = reader.choice<ContentType>(5);
   const auto length = reader.number<std::uint64_t>();
   if (length != kUnknownLength) head.content_length = length;
+  head.listens = reader.flag();
   const auto count = reader.number<std::uint8_t>();
   head.fields.reserve(count);
   for (unsigned i = 0; i < count && reader.ok(); ++i) {

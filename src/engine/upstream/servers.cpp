@@ -6,13 +6,6 @@
 
 namespace clawql::engine::upstream {
 
-// FNV-1a: the same in every process and build, unlike std::hash.
-std::uint32_t shard_of(std::string_view server, std::uint32_t shards) {
-  std::uint32_t hash = 2'166'136'261U;
-  for (const char c : server) hash = (hash ^ static_cast<unsigned char>(c)) * 16'777'619U;
-  return shards < 2 ? 0 : hash % shards;
-}
-
 Servers::Servers(Parts parts, std::uint32_t shard) : parts_(parts), shard_(shard) {}
 
 Servers::~Servers() = default;
