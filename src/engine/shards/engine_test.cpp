@@ -81,6 +81,7 @@ class EngineTest : public testing::Test, protected Engine::Supervisor, private i
   void serve(const std::string& name) {
     ASSERT_TRUE(until([&] { return std::ranges::count(asked, "start " + name) > 0; }));
     engine->server_started(name, processes[name].spawn(++incarnation));
+    answer_own(name, "{}");  // server/discover: it does not speak 2026-07-28
     answer_own(
         name,
         R"({"protocolVersion":"2025-11-25","capabilities":{"tools":{},"logging":{}},"serverInfo":{"name":"s","version":"1"}})");
@@ -164,9 +165,15 @@ class EngineTest : public testing::Test, protected Engine::Supervisor, private i
   }
 
   // Engine::Supervisor
-  void start(std::string_view server) override { asked.push_back("start " + std::string(server)); }
-  void stop(std::string_view server) override { asked.push_back("stop " + std::string(server)); }
-  void restart(std::string_view server) override { asked.push_back("restart " + std::string(server)); }
+  void start(std::string_view server, std::uint64_t /*instance*/) override {
+    asked.push_back("start " + std::string(server));
+  }
+  void stop(std::string_view server, std::uint64_t /*instance*/) override {
+    asked.push_back("stop " + std::string(server));
+  }
+  void restart(std::string_view server, std::uint64_t /*instance*/) override {
+    asked.push_back("restart " + std::string(server));
+  }
   void admin(const ipc::AdminRequest& request) override { admin_requests.push_back(request); }
   void drained() override { ++drained_count; }
   void need_audit_file() override { ++files_wanted; }

@@ -33,12 +33,18 @@ class MovedRequest {
   OutgoingRequest request_;
 };
 
+// Servers are named by their entry; the process of an entry that is for clients of 2026-07-28 alone has a key of its
+// own between shards. No entry's name holds a line break.
+inline std::string modern_key(std::string_view name) {
+  return std::string(name) + "\n2026-07-28";
+}
+
 // What the other shards know of a server.
 struct ServerView {
   State state = State::stopped;
   bool worth_waiting = false;
   std::string reason;
-  std::shared_ptr<const ToolList> tools = std::make_shared<const ToolList>();  // immutable, so shared between threads
+  std::shared_ptr<const Offer> offer = std::make_shared<const Offer>();  // immutable, so shared between threads
 };
 
 // A call on its way between two shards; unique in the calling one.
