@@ -49,9 +49,9 @@ constexpr std::string_view kHead =
     "Accept: application/json, text/event-stream\r\n";
 
 class NoSupervisor final : public engine::shards::Engine::Supervisor {
-  void start(std::string_view) override {}
-  void stop(std::string_view) override {}
-  void restart(std::string_view) override {}
+  void start(std::string_view, std::uint64_t) override {}
+  void stop(std::string_view, std::uint64_t) override {}
+  void restart(std::string_view, std::uint64_t) override {}
   void admin(const ipc::AdminRequest&) override {}
   void drained() override {}
   void need_audit_file() override {}
