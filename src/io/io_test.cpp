@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -240,6 +241,25 @@ TEST(Stream, a_reset_is_a_failure_even_while_nothing_is_read) {
   EXPECT_NE(recorder.failure, "");
 }
 
+// A socket has calls of its own; the pipes of a stdio server have none of them.
+TEST(Stream, both_ends_of_a_pipe_carry_bytes_to_their_end) {
+  base::FakeClock clock;
+  Loop loop(clock);
+  int fds[2];
+  ASSERT_EQ(::pipe2(fds, O_CLOEXEC), 0);
+  Recorder from, to;
+  Stream reader(loop, os::Fd(fds[0]), from);
+  Stream writer(loop, os::Fd(fds[1]), to);
+  reader.resume();
+  writer.write("through the pipe");
+  writer.finish();
+  loop.poll();
+  EXPECT_EQ(from.text, "through the pipe");
+  EXPECT_TRUE(from.ended);
+  EXPECT_EQ(to.drained, 1);
+  EXPECT_EQ(from.failure + to.failure, "");
+}
+
 TEST(Deadline, is_never_early_and_is_called_once) {
   base::FakeClock clock;
   Loop loop(clock);
@@ -292,6 +312,24 @@ TEST(Deadline, a_task_may_destroy_itself_and_others) {
   loop.poll();
   EXPECT_TRUE(calls == 2 || calls == 102) << calls;
   EXPECT_FALSE(first.has_value());
+}
+
+TEST(Loop, asks_for_the_time_once_a_turn) {
+  base::FakeClock clock;
+  Loop loop(clock);
+  const base::Microseconds before = loop.now();
+  clock.advance(Milliseconds(5));
+  EXPECT_EQ(loop.now(), before + Milliseconds(5));  // between turns
+  base::Microseconds early{}, late{};
+  loop.post([&] {
+    early = loop.now();
+    clock.advance(Milliseconds(7));
+    late = loop.now();
+  });
+  loop.poll();
+  EXPECT_EQ(early, before + Milliseconds(5));
+  EXPECT_EQ(late, early);
+  EXPECT_EQ(loop.now(), early + Milliseconds(7));
 }
 
 TEST(Loop, takes_tasks_from_other_threads_and_stops) {

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "base/check.hpp"
@@ -123,9 +124,16 @@ struct Loop::Impl {
     return wheel.empty() ? -1 : static_cast<int>(DeadlineWheel::kTick.count());
   }
 
+  base::Microseconds now() {
+    if (!in_turn) return clock.monotonic();
+    if (!turn_time) turn_time = clock.monotonic();
+    return *turn_time;
+  }
+
   // One turn. Returns how many things happened.
   std::size_t turn(int timeout_ms) {
     const int count = ::epoll_wait(epoll.get(), events.data(), kEventsPerTurn, timeout_ms);
+    in_turn = true;
     std::size_t happened = 0;
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = events[static_cast<std::size_t>(i)];
@@ -135,10 +143,12 @@ struct Loop::Impl {
       else
         happened += run_posted();
     }
-    if (!wheel.empty()) wheel.advance(clock.monotonic());
+    if (!wheel.empty()) wheel.advance(now());
     happened += run_turn_end(waiting_first, running_first);
     happened += run_turn_end(waiting, running);
     graveyard.clear();
+    in_turn = false;
+    turn_time.reset();
     return happened;
   }
 
@@ -175,6 +185,8 @@ struct Loop::Impl {
   os::Fd epoll;
   os::Fd wake;
   DeadlineWheel wheel;
+  bool in_turn = false;
+  std::optional<base::Microseconds> turn_time;
   std::array<epoll_event, kEventsPerTurn> events{};
   std::vector<TurnEnd*> waiting_first, running_first, waiting, running;
   std::vector<std::shared_ptr<Watch::State>> graveyard;
@@ -232,6 +244,10 @@ std::unique_ptr<Watch> Loop::watch(int fd, Watch::Handler& handler) {
   auto state = std::make_shared<Watch::State>(impl_->epoll.get(), fd, handler);
   state->graveyard = &impl_->graveyard;
   return std::unique_ptr<Watch>(new Watch(std::move(state)));
+}
+
+base::Microseconds Loop::now() const {
+  return impl_->now();
 }
 
 std::span<char> Loop::scratch() {

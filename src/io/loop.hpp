@@ -117,7 +117,9 @@ class Loop {
   // they describe leave.
   void first_at_turn_end(TurnEnd& what);
   std::unique_ptr<Watch> watch(int fd, Watch::Handler& handler);
-  base::Microseconds now() const { return clock_.monotonic(); }
+  // Within a turn the time at which it was first asked for: good for deadlines, and read once for all that is ready.
+  // What is measured within a turn is measured by clock().
+  base::Microseconds now() const;
   const base::Clock& clock() const { return clock_; }
   // Room to read into, for use within one callback.
   std::span<char> scratch();

@@ -3,8 +3,11 @@
 // system call.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -72,12 +75,15 @@ class Stream final : private Watch::Handler, private TurnEnd {
   void on_peer_ended() override;
   void on_peer_gone(bool error) override;
   void on_turn_end() override;
+  ssize_t receive(std::span<char> room);
+  ssize_t send(std::string_view bytes);
   void flush();
   void end_writing();
   void fail_now(int error);
 
   Loop& loop_;
   os::Fd fd_;
+  bool is_socket_;
   Handler& handler_;
   std::unique_ptr<Watch> watch_;
   std::shared_ptr<bool> alive_;  // false once destroyed: callbacks look at it after every call of the handler
