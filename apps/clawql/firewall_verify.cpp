@@ -106,6 +106,9 @@ std::string listener_json(const fw::ListenerProof& proof) {
     out += "],\"set\":[";
     for (std::size_t i = 0; i < reach.flows.size(); ++i)
       out += (i ? "," : "") + flow_json(reach.flows[i], reach.family);
+    out += "],\"established\":[";
+    for (std::size_t i = 0; i < reach.established.size(); ++i)
+      out += (i ? "," : "") + flow_json(reach.established[i], reach.family);
     out += "]}";
     first = false;
   }

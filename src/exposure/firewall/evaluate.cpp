@@ -151,18 +151,18 @@ std::vector<std::pair<IntervalSet, IntervalSet>> Topology::redirect_addresses(Fa
   return out;
 }
 
-Flows arriving(const Box& box, Family family) {
+Flows arriving(const Box& box, Family family, State state) {
   Flows out;
-  const auto add = [&](IntervalSet in, IntervalSet sources, State state) {
+  const auto add = [&](IntervalSet in, IntervalSet sources, State at_first) {
     Box start = box;
     start[Field::in_interface] = start[Field::in_interface].intersected(in);
     start[Field::source] = start[Field::source].intersected(sources);
-    start[Field::state] = only(state);
+    start[Field::state] = only(at_first);
     start[Field::translated] = IntervalSet::of(0);
     if (!start.empty()) out.push_back({std::move(start), true, true, {}});
   };
   const IntervalSet& all = all_of(Field::in_interface, family);
-  add(loopback(), all_of(Field::source, family), State::fresh);
+  add(loopback(), all_of(Field::source, family), state);
   add(all.without(loopback()), sources_from_outside(family), State::invalid);
   return out;
 }
@@ -204,6 +204,10 @@ void Evaluator::select(const Rule& rule, const Condition& condition, Flows& insi
             .with(Field::state, IntervalSet(static_cast<Number>(State::fresh), static_cast<Number>(State::related)));
     append(skipped, without(inside, {tracked}));
     inside = intersected(inside, {tracked});
+  }
+  if (condition.of_opening && state_ != State::fresh) {
+    append(skipped, Flows(inside));
+    return;
   }
   Flows matched = intersected(inside, condition.may);
   if (matched.empty()) {
@@ -315,14 +319,19 @@ Result<Flows> Evaluator::translate(const Flows& flows) {
   // What this host sent to itself was translated (or not) in its output hook; untracked packets never are.
   Box eligible(rules_.space.family);
   eligible[Field::in_interface] = eligible[Field::in_interface].without(loopback());
-  eligible[Field::state] = only(State::fresh);
+  eligible[Field::state] = only(state_);
   Flows out = without(flows, {eligible});
   Flows rest = intersected(flows, {eligible});
+  // Only the packet that opens a connection meets these chains; the later ones go the way that it was given.
+  for (Flow& flow : rest) flow.box[Field::state] = only(State::fresh);
+  Flows decided;
   for (const BaseChain* base : bases_of(rules_, Hook::prerouting, true)) {
-    CLAWQL_TRY(Flows accepted, through_one(*base, rest, &out));
+    CLAWQL_TRY(Flows accepted, through_one(*base, rest, &decided));
     rest = std::move(accepted);
   }
-  append(out, std::move(rest));
+  append(decided, std::move(rest));
+  for (Flow& flow : decided) flow.box[Field::state] = only(state_);
+  append(out, std::move(decided));
   return out;
 }
 
@@ -333,7 +342,7 @@ Result<Flows> Evaluator::prerouting(const Flows& flows) {
     if (!tracked && priority >= kTrackingPriority) {
       tracked = true;
       for (Flow& flow : rest)
-        if (flow.box[Field::state] == only(State::invalid)) flow.box[Field::state] = only(State::fresh);
+        if (flow.box[Field::state] == only(State::invalid)) flow.box[Field::state] = only(state_);
     }
     if (!translated && priority >= kTranslationPriority) {
       translated = true;

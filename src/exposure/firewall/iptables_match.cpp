@@ -74,6 +74,7 @@ class RuleParser {
     if (name == "--comment") return skip_one();
     if (name == "--syn") {
       constant(true);
+      parsed_.conditions.back().of_opening = true;
       return {};
     }
     if (name == "--tcp-flags") return tcp_flags();
@@ -227,6 +228,7 @@ class RuleParser {
       doubt("--tcp-flags " + mask_text + " " + wanted_text);
     else
       constant(true);
+    parsed_.conditions.back().of_opening = true;
     return {};
   }
 

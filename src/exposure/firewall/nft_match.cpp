@@ -386,6 +386,7 @@ Condition condition_of_match(Value match, const Surroundings& around) {
   if (keys.parts.size() == 1 && keys.parts[0].kind == Key::Kind::flags && !keys.never)
     if (const auto matches = flags_match(left, operation, match.find("right"))) {
       Condition out;
+      out.of_opening = true;
       if (*matches) out.may = {Box(around.space.family)};
       return out;
     }

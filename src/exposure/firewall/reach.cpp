@@ -25,7 +25,7 @@ IntervalSet loopback_addresses(Family family) {
 class Reacher {
  public:
   Reacher(const Listener& listener, const RuleSet& rules, const Topology& topology)
-      : listener_(listener), rules_(rules), topology_(topology), family_(rules.space.family), evaluator_(rules) {}
+      : listener_(listener), rules_(rules), topology_(topology), family_(rules.space.family), evaluator_(rules), later_(rules, State::established) {}
 
   Result<std::vector<Reach>> run() {
     Box start(family_);
@@ -34,6 +34,7 @@ class Reacher {
       start[Field::destination_port] = IntervalSet::of(listener_.port);
     }
     CLAWQL_TRY(const Flows routed, evaluator_.prerouting(arriving(start, family_)));
+    CLAWQL_TRY(later_routed_, later_.prerouting(arriving(start, family_, State::established)));
     std::vector<Reach> out;
     CLAWQL_CHECKED(add_input(routed, out));
     CLAWQL_CHECKED(add_forwards(routed, out));
@@ -70,9 +71,16 @@ class Reacher {
     socket[Field::destination] = socket_addresses();
     socket[Field::destination_port] = IntervalSet::of(listener_.port);
     CLAWQL_TRY(Flows flows, evaluator_.input(without_refused(intersected(routed, {socket}))));
+    CLAWQL_TRY(Flows later, later_.input(without_refused(intersected(later_routed_, {socket}))));
     tidy(flows);
-    out.push_back(
-        {family_, false, endpoint(socket_addresses(), IntervalSet::of(listener_.port)), std::move(flows), {}, {}});
+    tidy(later);
+    out.push_back({family_,
+                   false,
+                   endpoint(socket_addresses(), IntervalSet::of(listener_.port)),
+                   std::move(flows),
+                   std::move(later),
+                   {},
+                   {}});
     return {};
   }
 
@@ -106,9 +114,16 @@ class Reacher {
       const auto interfaces = way_out(addresses);
       if (interfaces) there[Field::out_interface] = *interfaces;
       CLAWQL_TRY(Flows flows, evaluator_.forward(intersected(routed, {there})));
+      CLAWQL_TRY(Flows later, later_.forward(intersected(later_routed_, {there})));
       tidy(flows);
-      out.push_back(
-          {family_, true, endpoint(addresses, ports), std::move(flows), {}, interfaces.value_or(IntervalSet())});
+      tidy(later);
+      out.push_back({family_,
+                     true,
+                     endpoint(addresses, ports),
+                     std::move(flows),
+                     std::move(later),
+                     {},
+                     interfaces.value_or(IntervalSet())});
     }
     return {};
   }
@@ -145,6 +160,8 @@ class Reacher {
   const Topology& topology_;
   const Family family_;
   Evaluator evaluator_;
+  Evaluator later_;
+  Flows later_routed_;
 };
 
 }  // namespace

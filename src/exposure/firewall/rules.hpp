@@ -20,6 +20,7 @@ struct Condition {
   bool certain = true;          // `must` is `may`
   std::vector<Box> must;        // disjoint; read only when not certain
   bool wants_tracking = false;  // asks the connection: matches no packet that has none (invalid, untracked)
+  bool of_opening = false;      // says so of packets that open a connection; of later ones it may be either way
   std::string unknown;          // when not certain: what was not understood, or can change at run time
 };
 
