@@ -46,9 +46,8 @@ class Evaluator {
   std::size_t spent_ = 0;
 };
 
-// Packets of this box as they come in: nothing is known to conntrack yet, but (`state`) what this host sent to itself by
-// lo.
-// Sources that no router delivers (0.0.0.0/8, loopback and multicast ones from outside) are left out.
+// Packets of this box as they come in: nothing is known to conntrack yet, but (`state`) what this host sent to itself
+// by lo. Sources that no router delivers (0.0.0.0/8, loopback and multicast ones from outside) are left out.
 Flows arriving(const Box& box, Family family, State state = State::fresh);
 
 // The sources that packets from outside can have.

@@ -29,6 +29,12 @@ bool has_flag(Value flags, std::string_view wanted) {
   return false;
 }
 
+// Sets that say nothing of it, but whose program adds and removes all the time (fail2ban, CrowdSec).
+bool is_filled_by_a_program(std::string_view name) {
+  return name.starts_with("addr-set-") || name.starts_with("addr6-set-") || name.starts_with("f2b-") ||
+         name.starts_with("crowdsec");
+}
+
 class Reader {
  public:
   Reader(const Topology& topology, const std::set<std::pair<std::string, std::string>>& skipped, RuleSet& rules)
@@ -57,8 +63,9 @@ class Reader {
       const Value set = object.find(kind);
       if (!set) continue;
       const Value flags = set.find("flags");
-      sets_[table_key(set)][set.find("name").string().value_or("")] =
-          NamedSet{set.find("elem"), has_flag(flags, "timeout") || has_flag(flags, "dynamic")};
+      const std::string name = set.find("name").string().value_or("");
+      sets_[table_key(set)][name] = NamedSet{
+          set.find("elem"), has_flag(flags, "timeout") || has_flag(flags, "dynamic") || is_filled_by_a_program(name)};
     }
     // Elements that are listed apart from their set.
     if (const Value element = object.find("element")) {
@@ -188,7 +195,10 @@ class Reader {
     for (const std::string_view harmless : kHarmless)
       if (name == harmless) return;
     if (name == "limit" || name == "quota" || name == "ct count" || name == "connlimit") {
-      rule.statements.emplace_back(doubt(name + ", which lets a part of the packets pass"));
+      // A part of the packets matches and a part does not; a quota is used up once and for all.
+      Condition part = doubt(name + ", which lets a part of the packets pass");
+      part.either_way = name != "quota";
+      rule.statements.emplace_back(std::move(part));
       return;
     }
     if (name == "queue") {
@@ -198,7 +208,14 @@ class Reader {
     }
     if (name == "mangle") {
       const Value changed = expression.find("mangle").find("key");
-      // Marks and the like: matches on them are not understood, so nothing is lost.
+      if (changed.find("meta").find("key").equals("mark")) {
+        SetMark mark;
+        if (const auto value = expression.find("mangle").find("value").uint64(); value && *value <= 0xffffffffU)
+          mark.bits = {~std::uint32_t{0}, static_cast<std::uint32_t>(*value)};
+        rule.statements.emplace_back(mark);
+        return;
+      }
+      // Marks of connections and the like: matches on them are not understood, so nothing is lost.
       if (!changed.find("payload")) return;
     }
     if (name == "xt" && expression.find("xt").find("type").equals("match")) {

@@ -6,6 +6,7 @@
 #include "exposure/firewall/evaluate.hpp"
 #include "exposure/firewall/iptables_reader.hpp"
 #include "exposure/firewall/nft_reader.hpp"
+#include "exposure/firewall/protocol.hpp"
 #include "exposure/firewall/verify.hpp"
 
 namespace clawql::exposure::firewall {
@@ -25,7 +26,12 @@ IntervalSet loopback_addresses(Family family) {
 class Reacher {
  public:
   Reacher(const Listener& listener, const RuleSet& rules, const Topology& topology)
-      : listener_(listener), rules_(rules), topology_(topology), family_(rules.space.family), evaluator_(rules), later_(rules, State::established) {}
+      : listener_(listener),
+        rules_(rules),
+        topology_(topology),
+        family_(rules.space.family),
+        evaluator_(rules),
+        later_(rules, State::established) {}
 
   Result<std::vector<Reach>> run() {
     Box start(family_);
@@ -45,8 +51,18 @@ class Reacher {
  private:
   IntervalSet socket_addresses() const {
     if (listener_.address) return IntervalSet::of(listener_.address->value);
-    if (topology_.complete) return topology_.local_addresses(family_);
-    return all_of(Field::destination, family_);
+    if (!topology_.complete) return all_of(Field::destination, family_);
+    // A UDP socket on any address gets what is sent to everybody, too.
+    const IntervalSet own = topology_.local_addresses(family_);
+    if (listener_.protocol == kTcp) return own;
+    return own.united(topology_.broadcast_addresses(family_)).united(multicast_addresses(family_));
+  }
+
+  // Whoever comes, comes whatever its mark was at the end.
+  Flows finished(Flows flows) const {
+    for (Flow& flow : flows) flow.box[Field::mark] = all_of(Field::mark, family_);
+    tidy(flows);
+    return flows;
   }
 
   // What routing and the socket itself refuse, whatever the rules say.
@@ -72,13 +88,11 @@ class Reacher {
     socket[Field::destination_port] = IntervalSet::of(listener_.port);
     CLAWQL_TRY(Flows flows, evaluator_.input(without_refused(intersected(routed, {socket}))));
     CLAWQL_TRY(Flows later, later_.input(without_refused(intersected(later_routed_, {socket}))));
-    tidy(flows);
-    tidy(later);
     out.push_back({family_,
                    false,
                    endpoint(socket_addresses(), IntervalSet::of(listener_.port)),
-                   std::move(flows),
-                   std::move(later),
+                   finished(std::move(flows)),
+                   finished(std::move(later)),
                    {},
                    {}});
     return {};
@@ -115,13 +129,11 @@ class Reacher {
       if (interfaces) there[Field::out_interface] = *interfaces;
       CLAWQL_TRY(Flows flows, evaluator_.forward(intersected(routed, {there})));
       CLAWQL_TRY(Flows later, later_.forward(intersected(later_routed_, {there})));
-      tidy(flows);
-      tidy(later);
       out.push_back({family_,
                      true,
                      endpoint(addresses, ports),
-                     std::move(flows),
-                     std::move(later),
+                     finished(std::move(flows)),
+                     finished(std::move(later)),
                      {},
                      interfaces.value_or(IntervalSet())});
     }
@@ -145,7 +157,7 @@ class Reacher {
 
   std::string endpoint(const IntervalSet& addresses, const IntervalSet& ports) const {
     std::string host = addresses == all_of(Field::destination, family_) ? "*" : networks_text(family_, addresses);
-    if (!listener_.address && topology_.complete && addresses == topology_.local_addresses(family_)) host = "this host";
+    if (!listener_.address && topology_.complete && addresses == socket_addresses()) host = "this host";
     if (family_ == Family::ipv6 && addresses.is_single()) host = "[" + host + "]";
     std::string port;
     for (const Interval& one : ports.intervals()) {

@@ -81,9 +81,7 @@ class Target(Host):
         self.ports = ports
         self.listening = []
         # Answers go out whatever their address: nobody is asked for its link address.
-        for link in LINKS:
-            self.host.run("ip", "link", "set", link, "arp", "off")
-        self.host.run("ip", "-6", "route", "add", "default", "dev", "eth0")
+        self.host.ip(*(f"link set {link} arp off" for link in LINKS), "route add ::/0 dev eth0")
         self.host.sysctl("ipv4/ip_forward", 1)
         self.host.sysctl("ipv6/conf/all/forwarding", 1)
         self.listen_udp(ports)
