@@ -70,6 +70,16 @@ Result<std::string> output_of(const std::string& name, const std::vector<std::st
   return std::move(out.output);
 }
 
+// Of the tables that can be read so. Others may write into the same tables what iptables has no words for (tailscaled
+// does), and then iptables-save gives up: such a table is left to nft.
+Result<std::string> saved_tables(const std::string& save) {
+  if (auto whole = output_of(save, {})) return whole;
+  std::string out;
+  for (const char* table : {"raw", "mangle", "nat", "filter", "security"})
+    if (const auto one = output_of(save, {"-t", table})) out += *one;
+  return out;
+}
+
 bool says_one(const std::string& path) {
   const auto text = read_file(path);
   return text && text->starts_with('1');
@@ -148,7 +158,7 @@ Result<fw::RuleTexts> live_rules() {
   // What iptables-nft wrote is in the nft rules too, but its matches can be read only by iptables-save.
   const auto add = [&out](const char* tool, const char* save, fw::Family family) -> Status {
     if (find_program(save).empty()) return {};
-    CLAWQL_TRY(std::string text, output_of(save, {}));
+    CLAWQL_TRY(std::string text, saved_tables(save));
     // Without tables it says nothing at all, or only comments.
     if (text.starts_with('*') || text.find("\n*") != std::string::npos)
       out.saves.push_back({std::move(text), tool, family});

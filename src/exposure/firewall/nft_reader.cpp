@@ -1,9 +1,11 @@
 #include "exposure/firewall/nft_reader.hpp"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
 #include "exposure/firewall/nft_match.hpp"
+#include "exposure/firewall/protocol.hpp"
 
 namespace clawql::exposure::firewall {
 namespace {
@@ -163,6 +165,7 @@ class Reader {
       rule.statements.emplace_back(nft::condition_of_match(match, around));
       return;
     }
+    if (const Value reject = expression.find("reject")) add_reject_match(rule, table, reject);
     if (auto verdict = verdict_of(expression, table)) {
       rule.statements.emplace_back(std::move(*verdict));
       return;
@@ -186,6 +189,28 @@ class Reader {
       return;
     }
     add_other(rule, name, expression);
+  }
+
+  // nft leaves out of its listing what a reject implies: of the rule `meta nfproto ipv6 meta l4proto tcp reject with tcp
+  // reset` in an inet table it prints neither the family nor, in an ip table, the protocol.
+  void add_reject_match(Rule& rule, const std::string& table, Value reject) {
+    const Value type = reject.find("type");
+    const Family family = rules_.space.family;
+    if ((type.equals("icmp") && family != Family::ipv4) || (type.equals("icmpv6") && family != Family::ipv6) ||
+        (type.equals("tcp reset") && rules_.space.protocol != kTcp)) {
+      rule.statements.emplace_back(Condition{});
+      return;
+    }
+    const bool names_family = std::ranges::any_of(rule.statements, [family](const Statement& statement) {
+      const auto* condition = std::get_if<Condition>(&statement);
+      const auto says = [family](const Box& box) {
+        return box[Field::source] != all_of(Field::source, family) ||
+               box[Field::destination] != all_of(Field::destination, family);
+      };
+      return condition && std::ranges::any_of(condition->may, says);
+    });
+    if (type.equals("tcp reset") && table.starts_with("inet ") && !names_family)
+      rule.statements.emplace_back(doubt("whether the reset is for IPv4 or IPv6 alone, which nft leaves out"));
   }
 
   void add_other(Rule& rule, const std::string& name, Value expression) {

@@ -18,6 +18,8 @@ class Maker:
         self.source_ports = {1024, 40000, 65535}
         self.alone = False  # the rule may speak of both protocols at once
         self.protocol = "udp"  # of the rule that is being made
+        self.names_family = False
+        self.unsure = False  # something in the set cannot be known: what is computed is no less than what comes through
         self.forwards = False  # the rule is in a chain of the forward hook
         self.flags = False  # of packets that open no connection they may say either way: what is computed is no less
 
@@ -112,6 +114,7 @@ class Nft(Maker):
         self.version = self.random.choice((4, 6))  # two families in one rule cannot be loaded
         if "protocol" in parts and {"port", "source_port", "concat", "flags", "original"} & set(parts):
             parts.remove("protocol")  # nft refuses a set of protocols before a match on one of them
+        self.names_family = bool({"source", "destination", "concat"} & set(parts))
         self.alone = not {"source_port", "concat", "flags", "original"} & set(parts)
         words = []
         for part in parts:
@@ -163,7 +166,14 @@ class Nft(Maker):
         options += [f"jump {name}" for name in below] + [f"goto {name}" for name in below[:1]]
         chosen = self.random.choice(options)
         if chosen == "reject":
-            return self.random.choice(("reject", "reject with icmpx port-unreachable", "meta l4proto tcp reject with tcp reset"))
+            way = self.random.choice(("reject", "reject with icmpx port-unreachable", "meta l4proto tcp reject with tcp reset",
+                                      "reject with icmp host-unreachable" if self.version == 4 else "reject with icmpv6 no-route"))
+            # nft does not print the family of a reset, so a rule that says nothing else of it is not relied on.
+            if "reset" in way and not self.names_family:
+                if self.chance(0.8):
+                    return "reject"
+                self.unsure = True
+            return way
         return chosen
 
     def nat_rules(self):
