@@ -191,8 +191,8 @@ class Reader {
     add_other(rule, name, expression);
   }
 
-  // nft leaves out of its listing what a reject implies: of the rule `meta nfproto ipv6 meta l4proto tcp reject with tcp
-  // reset` in an inet table it prints neither the family nor, in an ip table, the protocol.
+  // nft leaves out of its listing what a reject implies: of the rule `meta nfproto ipv6 meta l4proto tcp reject with
+  // tcp reset` in an inet table it prints neither the family nor, in an ip table, the protocol.
   void add_reject_match(Rule& rule, const std::string& table, Value reject) {
     const Value type = reject.find("type");
     const Family family = rules_.space.family;

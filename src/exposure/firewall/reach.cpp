@@ -118,7 +118,7 @@ class Reacher {
   }
 
   Status add_forwards(const Flows& routed, std::vector<Reach>& out) {
-    if (listener_.is_loopback() || !(family_ == Family::ipv4 ? topology_.forwards4 : topology_.forwards6)) return {};
+    if (!(family_ == Family::ipv4 ? topology_.forwards4 : topology_.forwards6)) return {};
     for (const auto& [addresses, ports] : targets(routed)) {
       Box there(family_);
       there[Field::destination] = addresses;
