@@ -204,3 +204,28 @@ def test_a_listener_on_a_tailscale_address(tmp_path_factory, mode):
         assert "ts-input" in gateway.run("nft", "list", "ruleset").stdout, "tailscaled's own rules are there"
         assert ("ts-input" in gateway.run("iptables-save", check=False).stdout) or mode == "nftables"
         closed_around_the_vpn(gateway, client, neighbour, nodes["gw"].address, nodes["alice"].address, "tailscale0", folder)
+        what_tailscale_serves_is_named(gateway, nodes["gw"], folder)
+
+
+def what_tailscale_serves_is_named(gateway, node, folder):
+    """`tailscale serve` is named once, with the listener that it opens, and no more when it is undone."""
+    expected = folder / "ports.yaml"
+    gateway.run(CLAWQL, "ports", "declare", "-o", expected, check=False)  # 2 where somebody else's process hides its own
+
+    def found():
+        done = gateway.run(CLAWQL, "ports", "audit", "--expected", expected, "--json", check=False)
+        # Others on this machine come and go; this namespace is its own.
+        own = lambda subject: subject.startswith(("tailscale", "tcp 100.64.", "tcp [fd7a:115c:")) or f"[{gateway.space.name}]" in subject  # noqa: E731
+        return sorted((one["id"], one["subject"]) for one in json.loads(done.stdout)["findings"] if own(one["subject"]))
+
+    before = found()
+    with gateway.listen("127.0.0.1", 8080):
+        before = found()
+        node.run("serve", "--bg", "--http=80", "http://127.0.0.1:8080")
+        machine.eventually(lambda: ":80 " in gateway.run("ss", "-Hltn").stdout, what="tailscaled listens on port 80")
+        new = [one for one in found() if one not in before]
+        assert new.count(("ports.tailscale-serve", "tailscale serve tcp:80 -> /=http://127.0.0.1:8080")) == 1, new
+        assert {one for one, _ in new} <= {"ports.tailscale-serve", "ports.unexpected", "ports.weak-host"}, new
+        node.run("serve", "reset")
+        machine.eventually(lambda: ":80 " not in gateway.run("ss", "-Hltn").stdout, what="tailscaled has let go of port 80")
+        assert found() == before
