@@ -117,7 +117,7 @@ std::string find_program(const std::string& name) {
 }
 
 Result<ProgramOutput> run_program(const std::string& path, const std::vector<std::string>& arguments,
-                                  const std::string& input, InputPlace place) {
+                                  const std::string& input, InputPlace place, int held) {
   CLAWQL_TRY(os::Fd stdin_file, text_as_file(input));
   std::array<os::Fd, 2> reads, writes;
   for (std::size_t i = 0; i < 2; ++i) {
@@ -136,6 +136,10 @@ Result<ProgramOutput> run_program(const std::string& path, const std::vector<std
   request.fds = {stdin_file.get(), writes[0].get(), writes[1].get()};
   // A script's own commands must not find the rest of the script on their stdin.
   if (place == InputPlace::third) request.fds = {-1, writes[0].get(), writes[1].get(), stdin_file.get()};
+  if (held >= 0) {
+    request.fds.resize(4, -1);
+    request.fds.push_back(held);
+  }
   request.parent_death_signal = 0;  // a change that was begun is finished
   CLAWQL_TRY(const os::Child child, os::SystemSpawner().spawn(request));
   writes = {};

@@ -160,6 +160,12 @@ Result<fw::Proof> prove(const VerifyOptions& options, bool offline) {
     CLAWQL_TRY(rules.texts, live_rules());
   }
   CLAWQL_TRY(fw::Proof proof, fw::verify(chosen.listeners, rules.texts, rules.topology));
+  if (!offline)
+    for (const std::string& backend : interrupted_changes(options.state))
+      proof.findings.push_back({"firewall.change-unfinished", "medium",
+                                "a change of " + backend + " was interrupted, and the rules are between two states",
+                                "The next `clawql firewall confirm` finishes it; `apply` and `remove` take it back.",
+                                ""});
   if (options.probe) {
     CLAWQL_TRY(std::vector<fw::Finding> disagreements, probe(chosen.listeners, rules.texts));
     std::ranges::move(disagreements, std::back_inserter(proof.findings));
