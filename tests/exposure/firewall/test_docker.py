@@ -3,16 +3,50 @@ import contextlib
 import os
 import random
 import shutil
+import socket
 import subprocess
 import time
 
 import pytest
 
 from support import machine
-from .lab import can_connect, run
-from .test_backends import CLAWQL, Service
+from .lab import Space, can_connect, run
+from .test_backends import CLAWQL, Service, service  # noqa: F401
 from .traffic import SYN, Seen, tcp
 
+# What Docker writes with "firewall-backend": "nftables" (by its documentation): no DOCKER-USER.
+NFTABLES_BACKEND = """
+table ip docker-bridges {
+  map filter-forward-in-jumps { type ifname : verdict; elements = { "docker0" : jump filter-forward-in__docker0 } }
+  map filter-forward-out-jumps { type ifname : verdict; elements = { "docker0" : jump filter-forward-out__docker0 } }
+  chain filter-FORWARD {
+    type filter hook forward priority filter; policy accept;
+    oifname vmap @filter-forward-in-jumps
+    iifname vmap @filter-forward-out-jumps
+  }
+  chain filter-forward-in__docker0 {
+    ct state established,related counter accept
+    iifname "docker0" counter accept comment "ICC"
+    ip daddr 172.17.0.2 tcp dport 80 counter accept
+    counter drop comment "UNPUBLISHED PORT DROP"
+  }
+  chain filter-forward-out__docker0 {
+    ct state established,related counter accept
+    counter accept comment "OUTGOING"
+  }
+  chain nat-PREROUTING {
+    type nat hook prerouting priority dstnat; policy accept;
+    fib daddr type local counter jump nat-prerouting-and-output
+  }
+  chain nat-prerouting-and-output {
+    tcp dport 18080 counter dnat to 172.17.0.2:80 comment "DNAT"
+  }
+  chain raw-PREROUTING {
+    type filter hook prerouting priority raw; policy accept;
+    iifname != "docker0" ip daddr 172.17.0.2 counter drop comment "DROP DIRECT ACCESS"
+  }
+}
+"""
 EXPECTED = """version: 1
 listeners:
   - {protocol: tcp, address: 0.0.0.0, port: 18080, sources: [10.66.0.5/32], interfaces: [eth0]}
@@ -150,3 +184,32 @@ def test_a_port_published_on_loopback_has_ways_around_it_which_are_found_and_clo
     assert "firewall." not in verify(host, expected)
     change(host, state, "remove", "--backend", "docker", "--yes")
     assert can_connect(sender, container, 80, "10.66.0.6")
+
+
+def test_dockers_nftables_backend_is_read_and_closed(service, tmp_path):  # noqa: F811
+    host, sender, container = service.lab.host, service.lab.sender, Space()
+    try:
+        host.ip("link add docker0 type bridge", "address add 172.17.0.1/16 dev docker0", "link set docker0 up",
+                f"link add v0 type veth peer name eth0 netns {container.name}", "link set v0 master docker0 up")
+        container.ip("address add 172.17.0.2/16 dev eth0", "link set eth0 up", "route add default via 172.17.0.1")
+        host.sysctl("ipv4/ip_forward", 1)
+        host.run("nft", "-f", "-", text=NFTABLES_BACKEND)
+        with container.inside():
+            server = socket.create_server(("0.0.0.0", 80))
+        with server:
+            expected, state = tmp_path / "expected.yaml", tmp_path / "state"
+            expected.write_text(EXPECTED)
+            reached = lambda source: can_connect(sender, "10.66.0.1", 18080, source)  # noqa: E731
+            machine.eventually(lambda: reached("10.66.0.6"), what="the published port")
+            sender.run("ip", "route", "add", "172.17.0.0/16", "via", "10.66.0.1")
+            assert not can_connect(sender, "172.17.0.2", 80, "10.66.0.6"), "this backend lets nobody to the container's own address"
+            report = verify(host, expected)
+            assert "firewall.docker.bypass" in report and "172.17.0.2:80" in report
+            change(host, state, "apply", "--backend", "docker", "--expected", expected, "--yes")
+            change(host, state, "confirm")
+            assert reached("10.66.0.5") and not reached("10.66.0.6")
+            assert "firewall." not in verify(host, expected)
+            change(host, state, "remove", "--backend", "docker", "--yes")
+            assert reached("10.66.0.6")
+    finally:
+        container.close()

@@ -69,7 +69,9 @@ class Bench:
             old.unlink()
         for tool in self.tools:
             (bin / tool).write_text(
-                f"#!/bin/sh\n/usr/bin/env PATH=/usr/sbin:/usr/bin:/bin {tool} \"$@\"\nstatus=$?\n"
+                # Two zones of firewalld instead of nine: each command for each takes its time.
+                "#!/bin/sh\n[ \"$*\" != --get-zones ] || { echo public work; exit; }\n"
+                f"/usr/bin/env PATH=/usr/sbin:/usr/bin:/bin {tool} \"$@\"\nstatus=$?\n"
                 "case \" $* \" in *' -C '*|*' -S '*|*' status '*|*' --list-'*|*' --get-'*) exit $status ;; esac\n"
                 f"{CLAWQL} firewall verify --expected {self.both} --json >{steps}/$(ls {steps} | wc -l)\nexit $status\n")
             (bin / tool).chmod(0o755)
@@ -170,7 +172,7 @@ def test_a_change_that_was_killed_in_the_middle_is_finished_by_the_next_command(
     bench.clawql("apply", "--backend", bench.backend, "--expected", bench.old, "--yes", *state)
     bench.clawql("confirm", *state)
     old, rules = who(bench.verify()), rules_of(service)
-    for calls in (0, 1):
+    for calls in (1,) if bench.backend == "firewalld" else (0, 1):
         bench.interrupt(bench.new, calls)
         assert "firewall.change-unfinished" in bench.verify()
         bench.clawql("remove", "--backend", "nftables", "--yes", *state)  # of any kind: it takes the change back
