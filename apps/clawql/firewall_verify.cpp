@@ -108,6 +108,9 @@ std::string listener_json(const fw::ListenerProof& proof) {
     out += "],\"set\":[";
     for (std::size_t i = 0; i < reach.flows.size(); ++i)
       out += (i ? "," : "") + flow_json(reach.flows[i], reach.family);
+    out += "],\"established\":[";
+    for (std::size_t i = 0; i < reach.established.size(); ++i)
+      out += (i ? "," : "") + flow_json(reach.established[i], reach.family);
     out += "]}";
     first = false;
   }
@@ -179,6 +182,12 @@ Result<fw::Proof> prove(const VerifyOptions& options, bool offline) {
     CLAWQL_TRY(rules.texts, live_rules());
   }
   CLAWQL_TRY(fw::Proof proof, fw::verify(chosen.listeners, rules.texts, rules.topology));
+  if (!offline)
+    for (const std::string& backend : interrupted_changes(options.state))
+      proof.findings.push_back({"firewall.change-unfinished", "medium",
+                                "a change of " + backend + " was interrupted, and the rules are between two states",
+                                "The next `clawql firewall confirm` finishes it; `apply` and `remove` take it back.",
+                                ""});
   if (options.probe) {
     CLAWQL_TRY(std::vector<fw::Finding> disagreements, probe(chosen.listeners, rules.texts));
     std::ranges::move(disagreements, std::back_inserter(proof.findings));
