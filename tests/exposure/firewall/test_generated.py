@@ -68,7 +68,7 @@ def through_all(pytestconfig, tmp_path, load, kind):
     expected.write_text(EXPECTED)
     total = {}
     first = pytestconfig.getoption("--seed", 1)
-    for seed in range(first, first + pytestconfig.getoption("--count", 50)):
+    for seed in range(first, first + pytestconfig.getoption("--count", 30)):
         host = Target(generate.LISTENERS)
         try:
             maker = kind(f"{kind.__name__} {seed}")
