@@ -81,7 +81,7 @@ def through_all(pytestconfig, tmp_path, load, kind):
     # Of packets that all arrive, or none, nothing would be learnt.
     assert total["packets"] * 0.1 < total["arrived"] < total["packets"] * 0.9
     assert 0 < total["of them forwarded"]
-    assert total["followers"] * 0.3 < total["followers arrived"] < total["followers"]
+    assert total["followers"] * 0.3 < total["followers arrived"] <= total["followers"]
 
 
 @pytest.mark.timeout(3600)
