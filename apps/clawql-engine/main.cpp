@@ -116,7 +116,8 @@ class Program final : private ipc::ControlSocket::Handler, private engine::shard
     CLAWQL_CHECKED(expect_fds(message, 3));
     CLAWQL_TRY(const auto what, ipc::from_json<ipc::ServerMessage>(message.payload));
     if (!started_) return fail("a server was started before us");
-    engine_->server_started(what.name, {.incarnation = what.incarnation,
+    engine_->server_started(what.name, {.instance = what.instance,
+                                        .incarnation = what.incarnation,
                                         .to_server = std::move(message.fds[0]),
                                         .from_server = std::move(message.fds[1]),
                                         .errors = std::move(message.fds[2])});
@@ -163,11 +164,17 @@ class Program final : private ipc::ControlSocket::Handler, private engine::shard
   }
 
   // engine::shards::Engine::Supervisor
-  void start(std::string_view server) override { ask(ipc::Control::server_start, server); }
-  void stop(std::string_view server) override { ask(ipc::Control::server_stop, server); }
-  void restart(std::string_view server) override { ask(ipc::Control::server_restart, server); }
-  void ask(ipc::Control what, std::string_view server) {
-    control_.send(what, ipc::to_json(ipc::ServerMessage{.name = std::string(server), .incarnation = 0}));
+  void start(std::string_view server, std::uint64_t instance) override {
+    ask(ipc::Control::server_start, server, instance);
+  }
+  void stop(std::string_view server, std::uint64_t instance) override {
+    ask(ipc::Control::server_stop, server, instance);
+  }
+  void restart(std::string_view server, std::uint64_t instance) override {
+    ask(ipc::Control::server_restart, server, instance);
+  }
+  void ask(ipc::Control what, std::string_view server, std::uint64_t instance) {
+    control_.send(what, ipc::to_json(ipc::ServerMessage{.name = std::string(server), .instance = instance}));
   }
   void admin(const ipc::AdminRequest& request) override { control_.send(ipc::Control::admin, ipc::to_json(request)); }
   void drained() override { control_.send(ipc::Control::drained); }

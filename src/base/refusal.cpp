@@ -56,6 +56,13 @@ constexpr std::array<RefusalFacts, kReasonCount> kFacts{{
     {call_timeout, 200, -32603, false, "call.timeout", "The call took too long"},
     {call_cancelled, 200, -32603, false, "call.cancelled", "The call was cancelled"},
     {resource_unknown, 200, -32002, false, "resource.unknown", "Resource not found"},
+    {prompt_unknown, 200, -32602, false, "prompt.unknown", "Unknown prompt"},
+    {claim_invalid, 400, -32602, false, "claim.invalid", "Invalid params: _meta is incomplete or malformed"},
+    {header_mismatch, 400, -32020, false, "header.mismatch", "A header is missing or differs from the body"},
+    {capability_missing, 400, -32021, false, "capability.missing", "Missing required client capability"},
+    {version_unsupported, 400, -32022, false, "version.unsupported", "Unsupported protocol version"},
+    {method_gone, 404, -32601, false, "method.gone", "Method not found"},
+    {instance_limit, 200, -32603, false, "limit.instances", "No further instance of this server may be started"},
     {audit_unavailable, 503, -32603, false, "audit.unavailable", "The audit log cannot be written"},
     {internal, 500, -32603, true, "internal", "Internal error"},
 }};

@@ -57,8 +57,15 @@ enum class Reason : std::uint8_t {
   server_unavailable,  // failed, restarting beyond the call's limit, or killed during the call
   call_timeout,
   call_cancelled,
-  resource_unknown,
-  audit_unavailable,  // `durability: strict` and the record could not be made durable
+  resource_unknown,  // no server lists it, and no template matches
+  prompt_unknown,
+  claim_invalid,        // 2026-07-28: _meta is incomplete or malformed
+  header_mismatch,      // 2026-07-28: a required header is missing, or says something else than the body
+  capability_missing,   // 2026-07-28: the call needs a client capability that was not declared
+  version_unsupported,  // 2026-07-28: the claim names a revision that is not spoken here
+  method_gone,          // 2026-07-28: no such method (over HTTP a 404)
+  instance_limit,       // `isolation`: no further process may be started
+  audit_unavailable,    // `durability: strict` and the record could not be made durable
   internal,
 };
 

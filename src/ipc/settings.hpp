@@ -42,10 +42,15 @@ struct ServerSettings {
   std::string prefix;                             // "files__", or "" for names as they are
   std::optional<std::vector<std::string>> tools;  // allow-list of names or globs as the server writes them; absent: all
   bool eager = true;
-  std::uint64_t call_seconds = 0;  // 0: limits.call_seconds
-  std::string fingerprint;         // changes when the entry changed: then a reload restarts it
+  std::uint64_t call_seconds = 0;             // 0: limits.call_seconds
+  std::string fingerprint;                    // changes when the entry changed: then a reload restarts it
+  std::string isolation = "shared";           // "shared" | "session" | "principal": whose an instance of it is
+  std::uint32_t max_instances = 16;           // besides the shared one; those that are being ended do not count
+  std::uint64_t instance_idle_seconds = 300;  // without a call: then the engine stops an instance
 };
-BOOST_DESCRIBE_STRUCT(ServerSettings, (), (name, prefix, tools, eager, call_seconds, fingerprint))
+BOOST_DESCRIBE_STRUCT(ServerSettings, (),
+                      (name, prefix, tools, eager, call_seconds, fingerprint, isolation, max_instances,
+                       instance_idle_seconds))
 
 struct AuditSettings {
   std::string path;     // printed in status; the engine opens nothing
@@ -84,12 +89,25 @@ struct ListenerMessage {
 struct ChannelMessage {
   std::uint32_t door_loop = 0, shard = 0;
 };  // channel
+
+// Instances of a server. Number 0 is the shared one; every other is chosen by the engine and never used again by it,
+// for an entry whose isolation is not "shared". The rules that hold between the two programs:
+// - The supervisor restarts an instance that ended by itself, with a back-off of its own, until server_stop: then it is
+//   forgotten, and its end is told once more with retry_ms 0. To stop one that is not there does nothing.
+// - A start that would be one too many is answered by server_exited: `how` names the limit, retry_ms is 0.
+// - A reload that changed an entry's fingerprint, or took the entry away, ends all its instances but the shared one.
+//   The settings go out first, then the ends (retry_ms 0). The engine lets go of the instances that it knows with
+//   server_stop and starts new ones under new numbers.
+// - Pipes of an instance that the engine does not know (any more) are closed and answered with server_stop.
+// - With the engine all instances end; the next engine hears nothing of them, and may count from 1 again.
 struct ServerMessage {
   std::string name;
-  std::uint64_t incarnation = 0;
+  std::uint64_t instance = 0;
+  std::uint64_t incarnation = 0;  // rises with each start of this instance; 0 in what the engine asks
 };  // server_start, server_stop, server_restart, server_started
 struct ServerExited {
   std::string name;
+  std::uint64_t instance = 0;
   std::uint64_t incarnation = 0;
   std::string how;  // "exited with status 1", "killed by SIGKILL", "could not be started: …"
   std::uint64_t retry_ms =
@@ -107,8 +125,8 @@ struct AdminAnswer {
 };  // text: JSON made by the supervisor
 BOOST_DESCRIBE_STRUCT(ListenerMessage, (), (id))
 BOOST_DESCRIBE_STRUCT(ChannelMessage, (), (door_loop, shard))
-BOOST_DESCRIBE_STRUCT(ServerMessage, (), (name, incarnation))
-BOOST_DESCRIBE_STRUCT(ServerExited, (), (name, incarnation, how, retry_ms))
+BOOST_DESCRIBE_STRUCT(ServerMessage, (), (name, instance, incarnation))
+BOOST_DESCRIBE_STRUCT(ServerExited, (), (name, instance, incarnation, how, retry_ms))
 BOOST_DESCRIBE_STRUCT(AdminRequest, (), (token, operation, argument))
 BOOST_DESCRIBE_STRUCT(AdminAnswer, (), (token, ok, text))
 

@@ -110,7 +110,7 @@ void Servers::start(std::string_view name) {
         config_ && std::ranges::find(config_->servers, name, &config::Server::name) != config_->servers.end();
     const auto found = entries_.find(name);
     const std::uint64_t incarnation = found == entries_.end() ? 0 : found->second->incarnation;
-    return observer_.on_server_exited({std::string(name), incarnation,
+    return observer_.on_server_exited({std::string(name), 0, incarnation,
                                        there ? "could not be started: it is disabled in the configuration"
                                              : "could not be started: there is no such server in the configuration",
                                        0});
@@ -208,7 +208,7 @@ void Servers::launch(Entry& one) {
   wiring_.log.info(
       "server.started",
       {{"server", one.name}, {"pid", static_cast<std::int64_t>(one.child.pid)}, {"incarnation", one.incarnation}});
-  observer_.on_server_started({one.name, one.incarnation}, std::move(*pipes));
+  observer_.on_server_started({one.name, 0, one.incarnation}, std::move(*pipes));
 }
 
 bool Servers::on_exit(const os::Exit& exit) {
@@ -241,7 +241,7 @@ void Servers::ended(Entry& one, const std::string& how) {
   const auto retry_ms = static_cast<std::uint64_t>(wait.count());
   wiring_.log.log(level, "server.exited",
                   {{"server", one.name}, {"how", how}, {"incarnation", one.incarnation}, {"retry_ms", retry_ms}});
-  observer_.on_server_exited({one.name, one.incarnation, how, retry_ms});
+  observer_.on_server_exited({one.name, 0, one.incarnation, how, retry_ms});
 }
 
 bool Servers::any_running() const {

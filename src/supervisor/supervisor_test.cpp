@@ -140,7 +140,7 @@ class SupervisorTest : public testing::Test {
   static void terminate() { ::kill(::getpid(), SIGTERM); }
   static bool is_engine(const FakeProgram& program) { return program.name == "clawql-engine"; }
   static void ask(FakeProgram& engine, Control kind, const std::string& server) {
-    engine.control.send(kind, ipc::to_json(ipc::ServerMessage{server, 0}));
+    engine.control.send(kind, ipc::to_json(ipc::ServerMessage{server, 0, 0}));
   }
   static void admin(FakeProgram& engine, const std::string& operation, const std::string& argument = {}) {
     engine.control.send(Control::admin, ipc::to_json(ipc::AdminRequest{7, operation, argument}));

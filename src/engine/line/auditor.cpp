@@ -41,11 +41,12 @@ std::string_view Auditor::listener_kind(std::uint16_t id) const {
 CallFacts Auditor::facts_of(const AllowedCall& call) {
   const IdentifiedRequest& who = call.request().who();
   return {.principal = who.principal().principal.name,
-          .session = call.request().session().audit_name(),
+          .session = call.request().client().audit_name(),
+          .method = mcp::name(call.request().message().method()),
           .listener = std::string(listener_label(who.listener())),
           .peer = ipc::describe(who.peer()),
-          .server = call.tool().server->name(),
-          .tool = call.tool().original,
+          .server = call.server().name(),
+          .tool = std::string(call.target()),
           .name = call_prefix_ + std::to_string(++calls_)};
 }
 
@@ -53,7 +54,7 @@ bool Auditor::intent(const CallFacts& call, std::string_view arguments, std::siz
   const std::string payload_hash = audit::sha256_hex(arguments);
   return log_
       .record({.type = audit::Type::tool_call,
-               .subtype = "tools/call",
+               .subtype = call.method,
                .outcome = audit::Outcome::intent,
                .principal = call.principal,
                .session = call.session,
@@ -71,7 +72,7 @@ void Auditor::outcome(const CallFacts& call, audit::Outcome outcome, std::string
                       std::size_t bytes) {
   // A failure here is counted by the log; the action has happened and its answer is not withheld.
   (void)log_.record({.type = audit::Type::tool_call,
-                     .subtype = "tools/call",
+                     .subtype = call.method,
                      .outcome = outcome,
                      .principal = call.principal,
                      .session = call.session,
@@ -85,7 +86,7 @@ void Auditor::outcome(const CallFacts& call, audit::Outcome outcome, std::string
                      .bytes = bytes});
 }
 
-void Auditor::refused(const IdentifiedRequest& who, const mcp::Session* session, base::Reason reason,
+void Auditor::refused(const IdentifiedRequest& who, const mcp::Client* client, base::Reason reason,
                       std::string_view subtype, std::string_view detail) {
   Sampled& sampled = sampled_[static_cast<std::size_t>(reason)];
   if (sampled.open) {
@@ -104,7 +105,7 @@ void Auditor::refused(const IdentifiedRequest& who, const mcp::Session* session,
                      .outcome = audit::Outcome::refused,
                      .severity = audit::Severity::low,
                      .principal = who.principal().principal.name,
-                     .session = session == nullptr ? std::string_view{} : session->audit_name(),
+                     .session = client == nullptr ? std::string_view{} : client->audit_name(),
                      .listener = listener_label(who.listener()),
                      .peer = peer,
                      .reason = base::facts(reason).label,

@@ -16,9 +16,9 @@
 
 namespace clawql::engine::line {
 
-// What both records of a call say. The views belong to the session and its principal, which outlive the call.
+// What both records of a call say. The views belong to the client and its principal, which outlive the call.
 struct CallFacts {
-  std::string_view principal, session;
+  std::string_view principal, session, method;
   std::string listener, peer, server, tool, name;
 };
 
@@ -36,8 +36,8 @@ class Auditor {
   bool intent(const CallFacts& call, std::string_view arguments, std::size_t bytes);
   void outcome(const CallFacts& call, audit::Outcome outcome, std::string_view reason, std::int64_t duration_us,
                std::size_t bytes);
-  // A refusal by the line. `session` may be null; `detail` is hostile text, escaped and cut by the writer.
-  void refused(const IdentifiedRequest& who, const mcp::Session* session, base::Reason reason, std::string_view subtype,
+  // A refusal by the line. `client` may be null; `detail` is hostile text, escaped and cut by the writer.
+  void refused(const IdentifiedRequest& who, const mcp::Client* client, base::Reason reason, std::string_view subtype,
                std::string_view detail);
   // Refusals that the door counted.
   void refused_by_door(const ipc::RefusalCount& count);

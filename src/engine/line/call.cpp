@@ -1,10 +1,15 @@
 #include "engine/line/call.hpp"
 
+#include <fmt/format.h>
+
 #include "engine/mcp/log_level.hpp"
+#include "engine/mcp/modern_result.hpp"
 #include "engine/mcp/replies.hpp"
 
 namespace clawql::engine::line {
 namespace {
+
+constexpr std::int64_t kCapabilityMissing = -32021;
 
 // How a response counts in the audit: an error, also one that the tool itself reports inside its result.
 audit::Outcome outcome_of(json::Value response) {
@@ -18,11 +23,14 @@ audit::Outcome outcome_of(json::Value response) {
 Call::Call(Core& core, const AllowedCall& allowed, CallFacts facts, mcp::Asker& asker)
     : Pending(allowed.request().message().id(), &asker),
       core_(core),
-      session_(allowed.request().session()),
-      server_(*allowed.tool().server),
-      in_flight_(core, session_),
+      client_(allowed.request().client()),
+      server_(allowed.server()),
+      in_flight_(core, client_),
       facts_(std::move(facts)),
+      method_(allowed.request().message().method()),
       progress_token_(allowed.progress_token().value_or(std::string_view{})),
+      declared_(allowed.request().is_modern() ? Declared(allowed.request().claim()->capabilities()) : Declared()),
+      log_level_(allowed.request().is_modern() ? allowed.request().claim()->log_level() : std::nullopt),
       started_(core.loop.now()) {}
 
 void Call::send(Call& call, const AllowedCall& allowed) {
@@ -30,14 +38,15 @@ void Call::send(Call& call, const AllowedCall& allowed) {
                                      .id = allowed.request().message().id(),
                                      .progress_token = allowed.progress_token(),
                                      .edits = {},
-                                     .principal = call.session_.principal().principal.name};
-  const mcp::Catalog::Entry& tool = allowed.tool();
-  if (!tool.original_raw.empty()) outgoing.edits.emplace_back(allowed.name_raw(), tool.original_raw);
+                                     .wants_log = call.log_level_.has_value(),
+                                     .modern = allowed.request().is_modern(),
+                                     .principal = call.client_.principal().principal.name};
+  if (!allowed.original_raw().empty()) outgoing.edits.emplace_back(allowed.name_raw(), allowed.original_raw());
   upstream::Server& server = call.server_;
   const auto id = server.call(outgoing, call);
   if (!id) return;  // answered already: the call is gone
   call.upstream_id_ = id;
-  const ServerSlot* slot = call.core_.slot(server);
+  const mcp::ServerSlot* slot = call.client_.view().slot(server);
   const std::uint64_t seconds =
       slot != nullptr && slot->call_seconds > 0 ? slot->call_seconds : call.core_.limits.call_seconds;
   call.time_limit_.emplace(call.core_.loop, [&call] { call.on_timeout(); });
@@ -49,16 +58,17 @@ void Call::record(audit::Outcome outcome, std::string_view reason, std::size_t b
 }
 
 void Call::on_response(const json::Document& message) {
-  const std::unique_ptr<Pending> self = session_.take(*this);  // gone when this returns
-  session_.touch(core_.loop.now());
+  const std::unique_ptr<Pending> self = client_.take(*this);  // gone when this returns
+  client_.touch(core_.loop.now());
   const json::Value response = message.root();
-  const mcp::Spliced answer(response.raw(), response.find("id").raw(), id());
+  mcp::Spliced answer(response.raw(), response.find("id").raw(), id());
+  if (client_.is_modern()) mcp::make_modern(answer, response, method_ == mcp::Method::resources_read);
   record(outcome_of(response), {}, answer.size());
-  if (asker() == nullptr) {
-    core_.metrics.answers_dropped.add();
-    return;
-  }
-  asker()->respond(answer, 200);
+  if (asker() == nullptr) return core_.metrics.answers_dropped.add();
+  if (!missing_feature_.empty()) return say_what_is_missing();
+  // A capability that the client would have to declare is a fault of its request; other errors are answers.
+  const bool is_fault = client_.is_modern() && response.find("error").find("code").int64() == kCapabilityMissing;
+  asker()->respond(answer, is_fault ? base::facts(base::Reason::capability_missing).http_status : 200);
 }
 
 void Call::on_notification(const json::Document& message) {
@@ -75,10 +85,25 @@ void Call::on_notification(const json::Document& message) {
   if (!sent) core_.metrics.notifications_dropped.add();
 }
 
-// A client that never asked hears what matters to most: `info` and above.
+// A server of the handshake era asked for what this client of 2026-07-28 did not declare, was refused, and has ended
+// the call in its own way.
+void Call::say_what_is_missing() {
+  core_.metrics.refused(base::Reason::capability_missing);
+  const std::string error =
+      mcp::error_response(id(), base::Reason::capability_missing, {}, true,
+                          fmt::format(R"("requiredCapabilities":{{"{}":{{}}}})", missing_feature_));
+  asker()->respond(mcp::Spliced(error), base::facts(base::Reason::capability_missing).http_status);
+}
+
+void Call::on_request_refused(std::string_view feature) {
+  if (client_.is_modern() && !declared_.has(feature)) missing_feature_ = feature;
+}
+
+// A client that never asked hears what matters to most: `info` and above; since 2026-07-28 it hears nothing.
 bool Call::wants_log(json::Value params) const {
   const auto level = mcp::parse_log_level(params.find("level").plain_string().value_or(std::string_view{}));
-  return level && *level >= session_.log_level.value_or(mcp::LogLevel::info);
+  if (client_.is_modern()) return level && log_level_ && *level >= *log_level_;
+  return level && *level >= client_.session()->log_level.value_or(mcp::LogLevel::info);
 }
 
 void Call::on_failure(const base::Refusal& refusal) {
@@ -100,15 +125,15 @@ void Call::abandon() {
 }
 
 void Call::fail(base::Reason reason) {
-  const std::unique_ptr<Pending> self = session_.take(*this);  // gone when this returns
-  session_.touch(core_.loop.now());
+  const std::unique_ptr<Pending> self = client_.take(*this);  // gone when this returns
+  client_.touch(core_.loop.now());
   core_.metrics.refused(reason);
   record(audit::Outcome::error, base::facts(reason).label, 0);
   if (asker() == nullptr) {
     core_.metrics.answers_dropped.add();
     return;
   }
-  const std::string error = mcp::error_response(id(), reason);
+  const std::string error = mcp::error_response(id(), reason, {}, client_.is_modern());
   asker()->respond(mcp::Spliced(error), base::facts(reason).http_status);
 }
 

@@ -1,5 +1,5 @@
-// A tool call on its way: from the intent in the audit to its answer. Owned by its session; it ends by an answer, a
-// failure, its time limit or the client's cancellation, and each of them leaves an outcome in the audit.
+// A call on its way to a server: from the intent in the audit to its answer. Owned by its client; it ends by an answer,
+// a failure, its time limit or the client's cancellation, and each of them leaves an outcome in the audit.
 #pragma once
 
 #include <optional>
@@ -11,6 +11,23 @@
 #include "engine/upstream/server.hpp"
 
 namespace clawql::engine::line {
+
+// The client features that a request of 2026-07-28 declares, of those that a server may ask for.
+class Declared {
+ public:
+  Declared() = default;
+  explicit Declared(json::Value capabilities)
+      : sampling_(capabilities.find("sampling")),
+        elicitation_(capabilities.find("elicitation")),
+        roots_(capabilities.find("roots")) {}
+  bool has(std::string_view feature) const {
+    return (feature == "sampling" && sampling_) || (feature == "elicitation" && elicitation_) ||
+           (feature == "roots" && roots_);
+  }
+
+ private:
+  bool sampling_ = false, elicitation_ = false, roots_ = false;
+};
 
 class Call final : public mcp::Pending, private upstream::CallSink {
  public:
@@ -27,17 +44,23 @@ class Call final : public mcp::Pending, private upstream::CallSink {
   void on_response(const json::Document& message) override;
   void on_notification(const json::Document& message) override;
   void on_failure(const base::Refusal& refusal) override;
+  void on_request_refused(std::string_view feature) override;
+  void say_what_is_missing();
   void on_timeout();
   void fail(base::Reason reason);  // the call is gone afterwards
   void record(audit::Outcome outcome, std::string_view reason, std::size_t bytes);
   bool wants_log(json::Value params) const;
 
   Core& core_;
-  mcp::Session& session_;
+  mcp::Client& client_;
   upstream::Server& server_;
   InFlight in_flight_;
   CallFacts facts_;
+  mcp::Method method_;
   std::string progress_token_;  // the client's, raw; empty: it wants no progress
+  Declared declared_;
+  std::string missing_feature_;             // that the server asked for in vain
+  std::optional<mcp::LogLevel> log_level_;  // of this request alone (2026-07-28)
   std::optional<upstream::CallId> upstream_id_;
   base::Microseconds started_;
   std::optional<io::Deadline> time_limit_;  // of a call that was not answered at once

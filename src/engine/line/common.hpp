@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "engine/identity/principal.hpp"
+#include "engine/mcp/cursor.hpp"
 #include "engine/mcp/log_level.hpp"
 
 namespace clawql::engine::line {
@@ -41,8 +42,12 @@ class LogLevels {
 };
 
 struct Common {
+  explicit Common(mcp::CursorSeal seal) : cursors(std::move(seal)) {}
+
+  const mcp::CursorSeal cursors;  // a request without a session may go on in another shard
   std::atomic<std::size_t> in_flight{0};
   std::atomic<std::size_t> sessions{0};
+  std::atomic<std::size_t> listens{0};
   std::atomic<std::size_t> buffered_bytes{0};
   identity::PrincipalCounts principals;
   LogLevels log_levels;

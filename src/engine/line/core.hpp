@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "base/limits.hpp"
@@ -15,20 +16,13 @@
 #include "engine/line/buffers.hpp"
 #include "engine/line/common.hpp"
 #include "engine/line/metrics.hpp"
-#include "engine/mcp/catalog.hpp"
-#include "engine/mcp/cursor.hpp"
 #include "engine/mcp/session.hpp"
+#include "engine/mcp/subscriptions.hpp"
+#include "engine/mcp/view.hpp"
 #include "engine/upstream/server.hpp"
 #include "io/loop.hpp"
 
 namespace clawql::engine::line {
-
-// A server as the line uses it.
-struct ServerSlot {
-  upstream::Server* server = nullptr;
-  std::uint64_t call_seconds = 0;  // 0: limits.call_seconds
-  bool owned = true;               // by this shard; otherwise its owner records and logs what it does
-};
 
 // What a shard says of itself to shard 0, for `clawql status`.
 struct ShardStatus {
@@ -38,6 +32,24 @@ struct ShardStatus {
   std::array<std::uint64_t, base::kReasonCount> refusals{};  // of all shards; those that it has met
 };
 
+// What registers itself for as long as it lives. Visiting one may end others.
+template <class T>
+class Registry {
+ public:
+  void add(T& one) { all_.insert(&one); }
+  void remove(T& one) { all_.erase(&one); }
+  template <class Visit>
+  void for_each(Visit visit) {
+    for (T* one : std::vector<T*>(all_.begin(), all_.end()))
+      if (all_.contains(one)) visit(*one);
+  }
+
+ private:
+  std::unordered_set<T*> all_;
+};
+
+class Listen;
+
 struct Core {
   const std::uint8_t number;  // of the shard
   Common& common;
@@ -46,44 +58,45 @@ struct Core {
   Auditor auditor;
   Metrics metrics;
   base::Limits limits;
-  mcp::CursorSeal cursors;
   identity::Principals principals{common.principals};
-  std::vector<ServerSlot> servers{};  // in configuration order
-  std::shared_ptr<const mcp::Catalog> catalog = std::make_shared<mcp::Catalog>();
+  // The servers as most clients see them; who has processes of its own has a view of its own.
+  mcp::View handshake_view{false}, modern_view{true};
+  mcp::Subscriptions subscriptions{};
   Buffers buffers{common.buffered_bytes};
   std::size_t in_flight = 0;  // in this shard
   bool draining = false;
   std::vector<ShardStatus> others{};         // while an operator is answered
   std::function<void()> on_level_changed{};  // tells the other shards
   std::string scratch{};                     // room to put a message together, for use within one callback
-  mcp::Sessions sessions;                    // last: sessions and what is in flight in them refer to all of the above
+  Registry<mcp::Client> modern_clients{};    // those of 2026-07-28 that may have something under way
+  Registry<Listen> listens{};
+  mcp::Sessions sessions;  // last: sessions and what is in flight in them refer to all of the above
 
-  const ServerSlot* slot(const upstream::Server& server) const {
-    for (const ServerSlot& slot : servers)
-      if (slot.server == &server) return &slot;
-    return nullptr;
-  }
-  bool worth_waiting() const {
-    for (const ServerSlot& slot : servers)
-      if (slot.server->worth_waiting_for()) return true;
-    return false;
-  }
-  // Somebody wants what lazy servers have.
-  void wake_servers() const {
-    for (const ServerSlot& slot : servers) slot.server->wake();
-  }
-  // Room for one more request of this session (limits in flight: a session, a principal, all).
-  bool has_room_for_request(const mcp::Session& session) const {
-    return session.in_flight() < limits.in_flight_session &&
-           session.principal().in_flight->load(std::memory_order_relaxed) < limits.in_flight_peer &&
+  // Room for one more request of this client (limits in flight: a session, a principal, all).
+  bool has_room_for_request(const mcp::Client& client) const {
+    return client.in_flight() < limits.in_flight_session &&
+           client.principal().in_flight->load(std::memory_order_relaxed) < limits.in_flight_peer &&
            common.in_flight.load(std::memory_order_relaxed) < limits.in_flight;
   }
+};
+
+// What one caller has under way of 2026-07-28: the request of a POST, or those of a connection.
+class ModernClient final : public mcp::Client {
+ public:
+  ModernClient(Core& core, identity::KnownPrincipal& principal)
+      : Client(principal, mcp::Version::v2026_07_28, core.modern_view), core_(core) {
+    core_.modern_clients.add(*this);
+  }
+  ~ModernClient() override { core_.modern_clients.remove(*this); }
+
+ private:
+  Core& core_;
 };
 
 // Counts a request against the limits for as long as it lives.
 class InFlight {
  public:
-  InFlight(Core& core, mcp::Session& session) : core_(core), principal_(session.principal()) {
+  InFlight(Core& core, const mcp::Client& client) : core_(core), principal_(client.principal()) {
     ++core_.in_flight;
     core_.common.in_flight.fetch_add(1, std::memory_order_relaxed);
     principal_.in_flight->fetch_add(1, std::memory_order_relaxed);

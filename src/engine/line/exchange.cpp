@@ -1,6 +1,6 @@
 #include "engine/line/exchange.hpp"
 
-#include "engine/mcp/replies.hpp"
+#include "http/sse.hpp"
 
 namespace clawql::engine::line {
 
@@ -44,6 +44,13 @@ void Exchange::send_data(std::string_view bytes) {
   buffer_.stream.set(channel_.buffered(stream_));
 }
 
+void Exchange::send_comment() {
+  if (closed_) return;
+  core_.scratch.clear();
+  http::append_sse_comment(core_.scratch);
+  if (has_room(core_.scratch.size())) send_data(core_.scratch);
+}
+
 void Exchange::finish() {
   if (closed_) return;
   // The channel forgets a stream that has ended. One whose bytes still wait stays ours, so that they are counted.
@@ -66,12 +73,7 @@ void Exchange::send_all(ipc::Head head, std::string_view body) {
   finish();
 }
 
-void Exchange::send_refusal(base::Reason reason, std::string_view raw_id, std::string_view message) {
-  std::string body;
-  if (raw_id.empty() && message.empty())
-    body = base::refusal_body(reason);
-  else
-    body = mcp::error_response(raw_id, reason, message);
+void Exchange::send_refusal(base::Reason reason, std::string_view body) {
   ipc::Head head{.status = static_cast<std::uint16_t>(base::facts(reason).http_status),
                  .content_type = ipc::ContentType::json,
                  .content_length = {},

@@ -25,6 +25,8 @@ class Exchange : public ipc::EngineStreamHandler {
 
   // The gateway stops: a stream without end is closed with a whole event. Others finish by themselves.
   virtual void drain() {}
+  // A sign of life on a stream that may be silent for long, before proxies close it.
+  virtual void keep_alive() {}
   // At the end of a turn for which check_later() asked.
   virtual void check() {}
   // Cut off, whatever it waits for.
@@ -40,15 +42,17 @@ class Exchange : public ipc::EngineStreamHandler {
   bool has_room(std::size_t bytes) const { return buffer_.has_room(bytes); }
   void send_head(const ipc::Head& head) { channel_.head(stream_, head); }
   void send_data(std::string_view bytes);
-  void finish();  // after the last byte; the stream ends once the client took all of it
+  void send_comment();  // of an event stream
+  void finish();        // after the last byte; the stream ends once the client took all of it
   // A whole answer.
   void send_all(ipc::Head head, std::string_view body);
-  void send_refusal(base::Reason reason, std::string_view raw_id, std::string_view message);
+  void send_refusal(base::Reason reason, std::string_view body);
+  void send_refusal(base::Reason reason) { send_refusal(reason, base::refusal_body(reason)); }
   void reset(base::Reason reason);
   // At most `window` bytes of body are granted ahead of what came.
   void grant_up_to(std::uint32_t window);
   void body_came(std::size_t bytes);
-  void count_for(const mcp::Session& session) { buffer_.stream.belongs_to(session.buffered()); }
+  void count_for(const mcp::Client& client) { buffer_.stream.belongs_to(client.buffered()); }
   void check_later();
 
   struct Share {  // of the bytes that wait for clients

@@ -20,10 +20,13 @@ class DeleteExchange final : public Exchange {
   void on_body(std::string_view) override {}
   void on_end() override {
     if (closed_) return;
-    const Carriage carriage{
-        .lines = false, .session = nullptr, .session_id = session_field_, .protocol_version = version_field_};
+    const Carriage carriage{.lines = false,
+                            .session = nullptr,
+                            .session_id = session_field_,
+                            .protocol_version = version_field_,
+                            .headers = nullptr};
     const auto session = line_.find_session(who_, carriage);
-    if (!session) return send_refusal(session.error(), {}, {});
+    if (!session) return send_refusal(session.error());
     line_.end_session(**session, "session.deleted");
     send_all({.status = 200, .content_type = ipc::ContentType::none, .content_length = 0, .fields = {}}, {});
   }

@@ -18,20 +18,24 @@ void EventsExchange::on_end() {
   if (closed_ || session_ != nullptr) return;
   const auto refuse = [&](base::Reason reason) {
     line_.count_refusal(who_, nullptr, reason, "stream", {});
-    send_refusal(reason, {}, {});
+    send_refusal(reason);
   };
   if (core_.draining) return refuse(base::Reason::draining);
   if (!acceptable_) return refuse(base::Reason::not_acceptable);
-  const Carriage carriage{
-      .lines = false, .session = nullptr, .session_id = session_field_, .protocol_version = version_field_};
+  const Carriage carriage{.lines = false,
+                          .session = nullptr,
+                          .session_id = session_field_,
+                          .protocol_version = version_field_,
+                          .headers = nullptr};
   const auto session = line_.find_session(who_, carriage);
-  if (!session) return send_refusal(session.error(), {}, {});
+  if (!session) return send_refusal(session.error());
   if ((*session)->streams() >= core_.limits.streams_session) return refuse(base::Reason::too_many_requests);
   session_ = *session;
   count_for(*session_);
   send_head({.status = 200, .content_type = ipc::ContentType::event_stream, .content_length = {}, .fields = {}});
   session_->attach(*this);
-  if (std::exchange(session_->tools_changed_unsent, false)) send(mcp::tools_list_changed());
+  for (const mcp::ListKind kind : mcp::kAnnounced)
+    if (session_->unsent.has(kind) && send(mcp::list_changed(kind))) session_->unsent.remove(kind);
 }
 
 bool EventsExchange::send(std::string_view message) {
@@ -43,10 +47,7 @@ bool EventsExchange::send(std::string_view message) {
 }
 
 void EventsExchange::keep_alive() {
-  if (closed_) return;
-  core_.scratch.clear();
-  http::append_sse_comment(core_.scratch);
-  if (has_room(core_.scratch.size())) send_data(core_.scratch);
+  if (session_ != nullptr) send_comment();
 }
 
 void EventsExchange::detach() {

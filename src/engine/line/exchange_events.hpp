@@ -11,13 +11,13 @@ class EventsExchange final : public Exchange, private mcp::MessageStream {
   EventsExchange(Line& line, Core& core, ExchangeStore& store, ipc::EngineChannel& channel, ipc::StreamId stream,
                  const ipc::Open& open);
   void drain() override;
+  void keep_alive() override;
 
  private:
   void on_body(std::string_view) override {}
   void on_end() override;
   void vanished() override;
   bool send(std::string_view message) override;
-  void keep_alive() override;
   void close() override;
   void detach();
 

@@ -24,7 +24,8 @@ LinesExchange::LinesExchange(Line& line, Core& core, ExchangeStore& store, ipc::
 void LinesExchange::check() {
   if (cut_) return abort(base::Reason::overloaded);
   while (!batches_.empty() && batches_.front().is_complete()) batches_.pop_front();
-  const bool idle = session_ == nullptr || session_->in_flight() == 0;
+  const bool idle =
+      (session_ == nullptr || session_->in_flight() == 0) && (!modern_client_ || modern_client_->in_flight() == 0);
   if ((half_closed_ || refused_ || core_.draining) && idle) {
     leave_session();
     return finish();
@@ -64,13 +65,14 @@ bool LinesExchange::too_long(std::size_t bytes) {
   refused_ = true;
   std::string().swap(rest_);
   line_.count_refusal(who_, session_, base::Reason::body_too_large, "message", {});
-  refuse(base::Reason::body_too_large, {}, {});
+  refuse(base::Reason::body_too_large, base::refusal_body(base::Reason::body_too_large));
   return true;
 }
 
 void LinesExchange::take_line(std::string_view line) {
   if (line.find_first_not_of(" \t\r") == std::string_view::npos) return;
-  const Carriage carriage{.lines = true, .session = session_, .session_id = {}, .protocol_version = {}};
+  const Carriage carriage{
+      .lines = true, .session = session_, .session_id = {}, .protocol_version = {}, .headers = nullptr};
   line_.take(who_, carriage, line, *this);
 }
 
@@ -79,6 +81,7 @@ void LinesExchange::on_end() {
   if (closed_) return;
   half_closed_ = true;
   if (!rest_.empty() && !refused_) take_line(std::exchange(rest_, {}));
+  if (modern_client_) line_.drop_requests(*modern_client_);
   check_later();
 }
 
@@ -115,15 +118,17 @@ void LinesExchange::withdraw() {
   if (half_closed_ || refused_ || !batches_.empty() || core_.draining) check_later();
 }
 
-void LinesExchange::refuse(base::Reason reason, std::string_view raw_id, std::string_view message) {
-  const std::string error =
-      raw_id.empty() && message.empty() ? base::refusal_body(reason) : mcp::error_response(raw_id, reason, message);
-  respond(mcp::Spliced(error), 200);
+void LinesExchange::refuse(base::Reason /*reason*/, std::string_view body) {
+  respond(mcp::Spliced(body), 200);
+}
+
+mcp::Client& LinesExchange::modern_client() {
+  if (!modern_client_) modern_client_.emplace(core_, who_.principal());
+  return *modern_client_;
 }
 
 void LinesExchange::welcome(mcp::Session& session) {
   session_ = &session;
-  count_for(session);
   session.attach(*this);
 }
 
@@ -143,6 +148,7 @@ void LinesExchange::leave_session() {
 }
 
 void LinesExchange::vanished() {
+  if (modern_client_) line_.drop_requests(*modern_client_);
   leave_session();
 }
 

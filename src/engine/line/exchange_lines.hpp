@@ -28,13 +28,13 @@ class LinesExchange final : public Exchange, private Caller, private mcp::Messag
   bool respond(const mcp::Spliced& response, int http_status) override;
   void withdraw() override;
   void accepted() override {}
-  void refuse(base::Reason reason, std::string_view raw_id, std::string_view message) override;
+  void refuse(base::Reason reason, std::string_view body) override;
   void welcome(mcp::Session& session) override;
-  void serve(mcp::Session&) override {}
+  void serve(mcp::Client& client) override { count_for(client); }
+  mcp::Client& modern_client() override;
   mcp::Asker& batch(std::size_t responses) override;
   // mcp::MessageStream
   bool send(std::string_view message) override;
-  void keep_alive() override {}
   void close() override;
 
   void take_line(std::string_view line);
@@ -44,10 +44,11 @@ class LinesExchange final : public Exchange, private Caller, private mcp::Messag
 
   std::string rest_;                 // the beginning of a line whose end has not come
   mcp::Session* session_ = nullptr;  // from initialize to the end
-  std::deque<Batch> batches_;        // the newest at the back; complete ones go from the front
-  bool half_closed_ = false;         // the client sends no more
-  bool refused_ = false;             // a line was too long: nothing after it is read
-  bool cut_ = false;                 // an answer could not be told: nothing more is written
+  std::optional<ModernClient> modern_client_;
+  std::deque<Batch> batches_;  // the newest at the back; complete ones go from the front
+  bool half_closed_ = false;   // the client sends no more
+  bool refused_ = false;       // a line was too long: nothing after it is read
+  bool cut_ = false;           // an answer could not be told: nothing more is written
 };
 
 }  // namespace clawql::engine::line

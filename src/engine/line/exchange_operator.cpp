@@ -49,7 +49,7 @@ OperatorExchange::OperatorExchange(Line& line, Core& core, ExchangeStore& store,
 void OperatorExchange::on_end() {
   if (closed_ || std::exchange(asked_, true)) return;
   // What exists once is shard 0's; an honest door asks nobody else.
-  if (core_.number != 0) return send_refusal(base::Reason::route_unknown, {}, {});
+  if (core_.number != 0) return send_refusal(base::Reason::route_unknown);
   switch (route_) {
     case ipc::Route::readyz: return ready();
     case ipc::Route::metrics: return metrics();
@@ -57,7 +57,7 @@ void OperatorExchange::on_end() {
     case ipc::Route::mcp:
     case ipc::Route::sse:
     case ipc::Route::message:
-    case ipc::Route::lines: return send_refusal(base::Reason::route_unknown, {}, {});
+    case ipc::Route::lines: return send_refusal(base::Reason::route_unknown);
   }
 }
 
@@ -68,7 +68,7 @@ void OperatorExchange::send_json(std::uint16_t status, std::string_view body) {
 // Ready once every server that starts with us has settled or had its time: a failed one does not hold up the rest.
 void OperatorExchange::ready() {
   if (core_.draining) return send_json(503, R"({"status":"draining"})");
-  if (core_.worth_waiting()) return send_json(503, R"({"status":"starting"})");
+  if (core_.handshake_view.worth_waiting()) return send_json(503, R"({"status":"starting"})");
   send_json(200, R"({"status":"ok"})");
 }
 
@@ -85,7 +85,7 @@ void OperatorExchange::admin() {
   if (kind != "admin" || !operation) {  // the door checks it too: a taken door must not be enough
     const base::Reason reason = operation ? base::Reason::listener_not_served : base::Reason::route_unknown;
     line_.count_refusal(who_, nullptr, reason, "admin", target_);
-    return send_refusal(reason, {}, {});
+    return send_refusal(reason);
   }
   is_status_ = operation->word == "status";
   if (!is_status_) core_.auditor.admin(who_, operation->word, operation->argument);
@@ -104,7 +104,7 @@ void OperatorExchange::on_admin_answer(const ipc::AdminAnswer& answer) {
 
 void OperatorExchange::on_admin_silence() {
   token_ = 0;
-  if (!closed_) send_refusal(base::Reason::internal, {}, {});
+  if (!closed_) send_refusal(base::Reason::internal);
 }
 
 void OperatorExchange::vanished() {

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "engine/mcp/replies.hpp"
 #include "http/sse.hpp"
 
 namespace clawql::engine::line {
@@ -23,7 +22,12 @@ PostExchange::PostExchange(Line& line, Core& core, ExchangeStore& store, ipc::En
       body_(open.first_body),
       session_field_(copy_of(open.field(ipc::RequestField::session_id))),
       version_field_(copy_of(open.field(ipc::RequestField::protocol_version))),
+      headers_{.method = copy_of(open.field(ipc::RequestField::mcp_method)),
+               .name = copy_of(open.field(ipc::RequestField::mcp_name)),
+               .params = {}},
       acceptable_(open.accepts_json && open.accepts_event_stream) {
+  for (const auto& [field, value] : open.fields)
+    if (field == ipc::RequestField::mcp_param) headers_.params.emplace_back(value);
   // Most bodies are here whole, and their end comes in the same turn: credit would be a frame for nothing.
   if (open.has_body) check_later();
 }
@@ -52,26 +56,34 @@ void PostExchange::on_end() {
   if (closed_ || std::exchange(complete_, true)) return;
   if (!acceptable_) {
     line_.count_refusal(who_, nullptr, base::Reason::not_acceptable, "message", {});
-    return send_refusal(base::Reason::not_acceptable, {}, {});
+    return send_refusal(base::Reason::not_acceptable);
   }
   if (too_large(0)) return;
-  const Carriage carriage{
-      .lines = false, .session = nullptr, .session_id = session_field_, .protocol_version = version_field_};
+  const Carriage carriage{.lines = false,
+                          .session = nullptr,
+                          .session_id = session_field_,
+                          .protocol_version = version_field_,
+                          .headers = &headers_};
   line_.take(who_, carriage, body_, *this);
   std::string().swap(body_);  // `= {}` would keep the memory for as long as the call runs
 }
 
 void PostExchange::vanished() {
-  // The call runs on (transports, "disconnection is not cancellation"); there is no resumption yet, so its answer is
-  // dropped and counted.
-  if (session_ == nullptr) return;
-  session_->lose_asker(*this);
-  if (batch_) session_->lose_asker(*batch_);
+  if (client_ == nullptr) return;
+  // Since 2026-07-28 closing the stream cancels. Before, the call runs on ("disconnection is not cancellation"); there
+  // is no resumption yet, so its answer is dropped and counted.
+  if (modern_client_) return line_.drop_requests(*modern_client_);
+  client_->lose_asker(*this);
+  if (batch_) client_->lose_asker(*batch_);
 }
 
 void PostExchange::begin_events() {
   if (std::exchange(events_, true)) return;
   send_head({.status = 200, .content_type = ipc::ContentType::event_stream, .content_length = {}, .fields = {}});
+}
+
+void PostExchange::keep_alive() {
+  if (events_) send_comment();
 }
 
 bool PostExchange::notify(const mcp::Spliced& notification) {
@@ -86,7 +98,7 @@ bool PostExchange::notify(const mcp::Spliced& notification) {
 }
 
 bool PostExchange::respond(const mcp::Spliced& response, int http_status) {
-  session_ = nullptr;
+  client_ = nullptr;
   if (closed_) return false;
   if (!has_room(response.size())) {
     core_.metrics.calls_over_buffer.add();
@@ -117,7 +129,7 @@ bool PostExchange::respond(const mcp::Spliced& response, int http_status) {
 
 // Nothing may be said of a request that was taken back, but HTTP wants an answer: an event stream that ends.
 void PostExchange::withdraw() {
-  session_ = nullptr;
+  client_ = nullptr;
   if (closed_) return;
   begin_events();
   finish();
@@ -129,17 +141,22 @@ void PostExchange::accepted() {
   finish();
 }
 
-void PostExchange::refuse(base::Reason reason, std::string_view raw_id, std::string_view message) {
-  if (!closed_) send_refusal(reason, raw_id, message);
+void PostExchange::refuse(base::Reason reason, std::string_view body) {
+  if (!closed_) send_refusal(reason, body);
 }
 
 void PostExchange::welcome(mcp::Session& session) {
   new_session_ = session.id().text();
 }
 
-void PostExchange::serve(mcp::Session& session) {
-  session_ = &session;
-  count_for(session);
+void PostExchange::serve(mcp::Client& client) {
+  client_ = &client;
+  count_for(client);
+}
+
+mcp::Client& PostExchange::modern_client() {
+  if (!modern_client_) modern_client_.emplace(core_, who_.principal());
+  return *modern_client_;
 }
 
 mcp::Asker& PostExchange::batch(std::size_t responses) {

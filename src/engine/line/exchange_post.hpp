@@ -12,6 +12,7 @@ class PostExchange final : public Exchange, private Caller {
  public:
   PostExchange(Line& line, Core& core, ExchangeStore& store, ipc::EngineChannel& channel, ipc::StreamId stream,
                const ipc::Open& open);
+  void keep_alive() override;
 
  private:
   // ipc::EngineStreamHandler
@@ -24,9 +25,10 @@ class PostExchange final : public Exchange, private Caller {
   bool respond(const mcp::Spliced& response, int http_status) override;
   void withdraw() override;
   void accepted() override;
-  void refuse(base::Reason reason, std::string_view raw_id, std::string_view message) override;
+  void refuse(base::Reason reason, std::string_view body) override;
   void welcome(mcp::Session& session) override;
-  void serve(mcp::Session& session) override;
+  void serve(mcp::Client& client) override;
+  mcp::Client& modern_client() override;
   mcp::Asker& batch(std::size_t responses) override;
 
   void begin_events();
@@ -34,8 +36,10 @@ class PostExchange final : public Exchange, private Caller {
 
   std::string body_;
   std::optional<std::string> session_field_, version_field_;
-  std::string new_session_;          // of an initialize that was answered
-  mcp::Session* session_ = nullptr;  // while a request of it may be waiting
+  mcp::RoutingHeaders headers_;
+  std::string new_session_;        // of an initialize that was answered
+  mcp::Client* client_ = nullptr;  // while a request of it may be waiting
+  std::optional<ModernClient> modern_client_;
   std::optional<Batch> batch_;
   bool acceptable_;
   bool complete_ = false;

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <array>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -37,13 +38,13 @@ class FakeServer final : public upstream::Server {
   const std::string& prefix() const override { return prefix_; }
   upstream::State state() const override { return current; }
   bool worth_waiting_for() const override { return starting; }
-  std::shared_ptr<const upstream::ToolList> tools() const override { return list_; }
+  std::shared_ptr<const upstream::Offer> offer() const override { return offer_; }
   upstream::Description describe() const override {
     upstream::Description description;
     description.name = name_;
     description.kind = "stdio";
     description.state = current;
-    description.tools = list_->size();
+    description.tools = offer_->list(upstream::ListKind::tools).size();
     return description;
   }
   std::optional<upstream::CallId> call(const upstream::OutgoingRequest& request, upstream::CallSink& sink) override {
@@ -63,21 +64,32 @@ class FakeServer final : public upstream::Server {
     cancelled.emplace_back(call, std::string(reason));
   }
   void set_log_level(std::string_view level) override { log_level = level; }
-  bool has_logging() const override { return true; }
+  void subscribe(std::string_view uri) override { subscribed.emplace_back(uri); }
+  void unsubscribe(std::string_view uri) override { unsubscribed.emplace_back(uri); }
+  void send(std::string_view message) override { sent.emplace_back(message); }
   void wake() override { ++wakes; }
 
-  // The test's side. `tools` are the bytes of tool objects with `"name":"x"`.
-  void set_tools(const std::vector<std::string>& tools) {
-    auto list = std::make_shared<upstream::ToolList>();
-    for (const std::string& json : tools) {
+  // The test's side. The bytes of objects, each with its key: "name", "uri" or "uriTemplate".
+  void set_list(upstream::ListKind kind, const std::vector<std::string>& items) {
+    constexpr std::array<std::string_view, upstream::kListKinds> kKeys{"name", "uri", "uriTemplate", "name"};
+    auto list = std::make_shared<upstream::ItemList>();
+    for (const std::string& json : items) {
       const auto document = json::Document::parse(json, {});
-      const json::Value name = document->root().find("name");
-      list->push_back({.name = *name.string(),
+      const json::Value key = document->root().find(kKeys[static_cast<std::size_t>(kind)]);
+      list->push_back({.key = *key.string(),
                        .json = json,
-                       .name_offset = static_cast<std::size_t>(name.raw().data() - json.data()),
-                       .name_length = name.raw().size()});
+                       .key_offset = static_cast<std::size_t>(key.raw().data() - json.data()),
+                       .key_length = key.raw().size()});
     }
-    list_ = std::move(list);
+    auto offer = std::make_shared<upstream::Offer>(*offer_);
+    offer->lists[static_cast<std::size_t>(kind)] = std::move(list);
+    offer_ = std::move(offer);
+  }
+  void set_tools(const std::vector<std::string>& tools) { set_list(upstream::ListKind::tools, tools); }
+  void set_features(const upstream::Features& features) {
+    auto offer = std::make_shared<upstream::Offer>(*offer_);
+    offer->features = features;
+    offer_ = std::move(offer);
   }
   const Seen& seen(std::size_t index) const { return seen_[index]; }
   std::size_t calls() const { return seen_.size(); }
@@ -101,10 +113,11 @@ class FakeServer final : public upstream::Server {
   int wakes = 0;
   std::string log_level;
   std::vector<std::pair<upstream::CallId, std::string>> cancelled;
+  std::vector<std::string> subscribed, unsubscribed, sent;
 
  private:
   std::string name_, prefix_;
-  std::shared_ptr<const upstream::ToolList> list_ = std::make_shared<upstream::ToolList>();
+  std::shared_ptr<const upstream::Offer> offer_ = std::make_shared<const upstream::Offer>();
   std::deque<Seen> seen_;
   upstream::CallId ids_ = 0;
 };
@@ -146,8 +159,8 @@ struct DoorStream final : ipc::DoorStreamHandler {
 class Rig : private ipc::DoorChannel::Handler, private SupervisorLink {
  public:
   explicit Rig(const base::Limits& limits = {}) : limits_(limits) {
-    auto made = Shard::make({loop, log_, audit, registry, *this, common}, 0, limits_);
-    shard = std::move(*made);
+    shard =
+        std::make_unique<Shard>(Shard::Parts{loop, log_, audit, registry, *this, common, {}}, std::uint8_t{0}, limits_);
     shard->set_listeners({{.id = 0, .kind = "tcp", .label = {}}, {.id = kAdminListener, .kind = "admin", .label = {}}});
     audit.set_file(os::Fd(::dup(audit_file_.get())));
     connect();
@@ -170,8 +183,8 @@ class Rig : private ipc::DoorChannel::Handler, private SupervisorLink {
   FakeServer& serve(const std::string& name, const std::string& prefix, const std::vector<std::string>& tools) {
     FakeServer& server = servers.emplace_back(name, prefix);
     server.set_tools(tools);
-    std::vector<ServerSlot> slots;
-    for (FakeServer& one : servers) slots.push_back({.server = &one, .call_seconds = 0});
+    std::vector<mcp::ServerSlot> slots;
+    for (FakeServer& one : servers) slots.push_back({.server = &one, .name = one.name()});
     shard->set_servers(std::move(slots));
     return server;
   }
@@ -267,7 +280,7 @@ class Rig : private ipc::DoorChannel::Handler, private SupervisorLink {
   io::Loop loop{clock};
   telemetry::Registry registry;
   audit::Log audit{{.path = "memory", .strict = false, .file_bytes = 64U << 20}, clock, 500, [] {}};
-  Common common;
+  Common common{mcp::CursorSeal("a key of the test")};
   std::deque<FakeServer> servers;
   std::unique_ptr<Shard> shard;
   std::unique_ptr<ipc::DoorChannel> door;

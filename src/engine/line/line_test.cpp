@@ -38,7 +38,8 @@ TEST(Initialize, opens_a_session_and_says_who_we_are) {
   EXPECT_EQ(stream.status, 200);
   EXPECT_EQ(
       stream.body,
-      R"({"jsonrpc":"2.0","id":"a","result":{"protocolVersion":"2025-06-18","capabilities":{"logging":{},"tools":{"listChanged":true}},)"
+      R"({"jsonrpc":"2.0","id":"a","result":{"protocolVersion":"2025-06-18","capabilities":{"completions":{},"logging":{},"prompts":{"listChanged":true},)"
+      R"("resources":{"listChanged":true,"subscribe":true},"tools":{"listChanged":true}},)"
       R"("serverInfo":{"name":"clawql","title":"ClawQL Gateway","version":")" CLAWQL_VERSION R"("}}})");
   const std::string id = stream.field(ipc::ResponseField::session_id);
   EXPECT_EQ(id.size(), 66U);
@@ -570,7 +571,7 @@ TEST(ToolsList, hides_the_later_of_two_and_says_so) {
   rig.shard->admin_answer({.token = rig.admin_requests[0].token, .ok = true, .text = R"({"up":1})"});
   rig.run();
   EXPECT_THAT(status.body, HasSubstr(R"({"supervisor":{"up":1},"engine":{"sessions":1,"principals":1,)"));
-  EXPECT_THAT(status.body, HasSubstr(R"("hidden":[{"item":"same","owner":"two","hidden_by":"one"}])"));
+  EXPECT_THAT(status.body, HasSubstr(R"("hidden":[{"list":"tools","item":"same","owner":"two","hidden_by":"one"}])"));
 }
 
 TEST(ToolsList, comes_in_pages_whose_cursors_nobody_can_make_up) {
@@ -599,7 +600,7 @@ TEST(ToolsList, comes_in_pages_whose_cursors_nobody_can_make_up) {
   for (const std::string& bad : {std::string("x"), std::string(), forged, cursor + "0"})
     expect_refused(rig, page(bad), 200, -32602, Reason::params_invalid);
   server.set_tools({tool("new")});
-  rig.shard->on_tools_changed(server);
+  rig.shard->on_offer_changed(server);
   expect_refused(rig, page(cursor), 200, -32602, Reason::params_invalid);
 }
 
@@ -617,7 +618,7 @@ TEST(ToolsList, waits_for_servers_that_start_and_no_longer) {
   server.set_tools({tool("t")});
   server.starting = false;
   server.current = upstream::State::ready;
-  rig.shard->on_tools_changed(server);
+  rig.shard->on_offer_changed(server);
   rig.shard->on_settled(server);
   rig.run();
   EXPECT_THAT(list.body, HasSubstr("s__t"));
@@ -647,8 +648,8 @@ TEST(ListChanged, goes_once_to_one_stream_of_each_session) {
   const std::string pending = older.body + newer.body + other.body;  // of the first list, if it was announced
   older.body = newer.body = other.body = {};
   server.set_tools({tool("t"), tool("u")});
-  rig.shard->on_tools_changed(server);
-  rig.shard->on_tools_changed(server);
+  rig.shard->on_offer_changed(server);
+  rig.shard->on_offer_changed(server);
   rig.wait(std::chrono::seconds(1));
   const std::string event =
       "event: message\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n";
@@ -812,7 +813,7 @@ TEST(Lines, carry_list_changed_and_batches_of_2025_03_26) {
                          "\n");
   stream.body.clear();
   server.set_tools({});
-  rig.shard->on_tools_changed(server);
+  rig.shard->on_offer_changed(server);
   rig.wait(std::chrono::seconds(1));
   EXPECT_EQ(stream.body, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n");
 }

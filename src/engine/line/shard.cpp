@@ -7,6 +7,7 @@
 #include "engine/line/exchange_lines.hpp"
 #include "engine/line/exchange_operator.hpp"
 #include "engine/line/exchange_post.hpp"
+#include "engine/line/listen.hpp"
 #include "engine/mcp/replies.hpp"
 
 namespace clawql::engine::line {
@@ -20,12 +21,7 @@ constexpr std::size_t kLogBytes = 400;
 
 }  // namespace
 
-Result<std::unique_ptr<Shard>> Shard::make(const Parts& parts, std::uint8_t number, const base::Limits& limits) {
-  CLAWQL_TRY(mcp::CursorSeal cursors, mcp::CursorSeal::make());
-  return std::unique_ptr<Shard>(new Shard(parts, number, limits, std::move(cursors)));
-}
-
-Shard::Shard(const Parts& parts, std::uint8_t number, const base::Limits& limits, mcp::CursorSeal cursors)
+Shard::Shard(const Parts& parts, std::uint8_t number, const base::Limits& limits)
     : core_{.number = number,
             .common = parts.common,
             .loop = parts.loop,
@@ -33,7 +29,6 @@ Shard::Shard(const Parts& parts, std::uint8_t number, const base::Limits& limits
             .auditor = Auditor(parts.loop, parts.audit, number),
             .metrics = Metrics(parts.registry),
             .limits = limits,
-            .cursors = std::move(cursors),
             .on_level_changed = parts.on_level_changed,
             .sessions = mcp::Sessions(number)},
       line_(core_),
@@ -105,39 +100,58 @@ void Shard::on_turn_end() {
 
 // ---- the servers
 
-void Shard::set_servers(std::vector<ServerSlot> servers) {
+void Shard::set_servers(std::vector<mcp::ServerSlot> servers) {
+  const auto stays = [&](const upstream::Server* server) {
+    return std::ranges::any_of(servers,
+                               [&](const auto& slot) { return slot.server == server || slot.modern == server; });
+  };
   std::vector<upstream::Server*> gone;
-  for (const ServerSlot& old : core_.servers)
-    if (std::ranges::none_of(servers, [&](const ServerSlot& slot) { return slot.server == old.server; }))
-      gone.push_back(old.server);
-  core_.servers = std::move(servers);
+  for (const mcp::ServerSlot& old : core_.handshake_view.slots())
+    for (upstream::Server* const server : {old.server, old.modern})
+      if (server != nullptr && !stays(server)) gone.push_back(server);
+  core_.modern_view.set(servers);
+  core_.handshake_view.set(std::move(servers));
   merge_lists();
-  for (const upstream::Server* server : gone) line_.fail_calls_of(*server);
+  for (const upstream::Server* server : gone) {
+    line_.fail_calls_of(*server);
+    core_.subscriptions.move_from(*server, [this](std::string_view uri) -> upstream::Server* {
+      const auto* const entry = core_.handshake_view.catalog().find_resource(uri);
+      return entry == nullptr ? nullptr : entry->server;
+    });
+  }
   line_.apply_log_level();
   line_.wake_waiting(false);
   patrol_.set(kPatrolInterval);
 }
 
 void Shard::merge_lists() {
-  std::vector<upstream::Server*> servers;
-  servers.reserve(core_.servers.size());
-  for (const ServerSlot& slot : core_.servers) servers.push_back(slot.server);
-  const auto before = std::exchange(core_.catalog, mcp::Catalog::merge(servers, core_.catalog.get()));
-  for (const auto& hidden : core_.catalog->hidden()) {
-    const bool known = std::ranges::any_of(before->hidden(), [&](const auto& old) { return old.item == hidden.item; });
-    if (!known && core_.number == 0)  // every shard sees the same
-      core_.log.warning("tool.hidden",
-                        {{"tool", hidden.item}, {"server", hidden.owner}, {"hidden_by", hidden.hidden_by}});
-  }
-  if (before->generation() != core_.catalog->generation() && !announce_.is_set()) announce_.set(kAnnounceDelay);
+  const auto before = core_.handshake_view.snapshot();
+  to_announce_.add(core_.handshake_view.refresh());
+  to_announce_.add(core_.modern_view.refresh());
+  report_hidden(*before);
+  if (to_announce_.any() && !announce_.is_set()) announce_.set(kAnnounceDelay);
 }
 
-void Shard::on_tools_changed(upstream::Server& /*server*/) {
+void Shard::report_hidden(const mcp::Catalog& before) const {
+  if (core_.number != 0) return;  // every shard sees the same
+  for (const mcp::ListKind kind : upstream::kAllLists) {
+    const auto& known = before.list(kind).hidden();
+    for (const auto& hidden : core_.handshake_view.catalog().list(kind).hidden()) {
+      if (std::ranges::any_of(known, [&](const auto& old) { return old.item == hidden.item; })) continue;
+      core_.log.warning("item.hidden", {{"list", mcp::words(kind).member},
+                                        {"item", hidden.item},
+                                        {"server", hidden.owner},
+                                        {"hidden_by", hidden.hidden_by}});
+    }
+  }
+}
+
+void Shard::on_offer_changed(upstream::Server& /*server*/) {
   merge_lists();
 }
 
 void Shard::on_settled(upstream::Server& server) {
-  const ServerSlot* slot = core_.slot(server);
+  const mcp::ServerSlot* slot = core_.handshake_view.slot(server);
   if (slot == nullptr || slot->owned) {
     const bool ready = server.state() == upstream::State::ready;
     const upstream::Description description = server.describe();
@@ -148,18 +162,29 @@ void Shard::on_settled(upstream::Server& server) {
   line_.wake_waiting(false);
 }
 
-void Shard::on_stray_log(upstream::Server& server, const json::Document& message) {
+void Shard::on_notification(upstream::Server& server, const json::Document& message) {
   const json::Value params = message.root().find("params");
-  core_.log.info("server.log", {{"server", server.name()},
-                                {"level", params.find("level").plain_string().value_or("")},
-                                {"data", params.find("data") ? params.find("data").raw().substr(0, kLogBytes) : ""}});
+  const json::Value method = message.root().find("method");
+  if (method.equals("notifications/resources/updated")) {
+    if (const auto uri = params.find("uri").string()) core_.subscriptions.updated(server, *uri);
+  } else if (method.equals("notifications/message")) {
+    core_.log.info("server.log", {{"server", server.name()},
+                                  {"level", params.find("level").plain_string().value_or("")},
+                                  {"data", params.find("data") ? params.find("data").raw().substr(0, kLogBytes) : ""}});
+  }
 }
+
+// A server that everybody shares is offered no client feature.
+void Shard::on_request(upstream::Server& /*server*/, const json::Document& /*message*/) {}
 
 // A session without a stream hears of it when it opens the next one.
 void Shard::announce() {
-  core_.sessions.for_each([](mcp::Session& session) {
+  const mcp::Changes changes = std::exchange(to_announce_, {});
+  core_.listens.for_each([&](Listen& listen) { listen.tell(changes); });
+  core_.sessions.for_each([&](mcp::Session& session) {
     mcp::MessageStream* stream = session.newest_stream();
-    session.tools_changed_unsent = stream == nullptr || !stream->send(mcp::tools_list_changed());
+    for (const mcp::ListKind kind : mcp::kAnnounced)
+      if (changes.has(kind) && (stream == nullptr || !stream->send(mcp::list_changed(kind)))) session.unsent.add(kind);
   });
 }
 
@@ -171,9 +196,8 @@ void Shard::sweep() {
   std::vector<mcp::Session*> finished;
   core_.sessions.for_each([&](mcp::Session& session) {
     if (session.orphaned && session.in_flight() == 0) finished.push_back(&session);
-    if (keep_alive)
-      for (mcp::MessageStream* stream : session.all_streams()) stream->keep_alive();
   });
+  if (keep_alive) exchanges_.for_each([](Exchange& exchange) { exchange.keep_alive(); });
   for (mcp::Session* session : finished) line_.end_session(*session, "session.closed");
   const base::Microseconds limit = std::chrono::seconds(core_.limits.session_idle_seconds);
   for (mcp::Session* session : core_.sessions.idle(core_.loop.now(), limit))
@@ -184,12 +208,14 @@ void Shard::sweep() {
 void Shard::patrol() {
   line_.wake_waiting(false);
   if (core_.draining) check_drained();
-  if (!drained_ && (line_.has_waiting() || core_.worth_waiting() || core_.draining)) patrol_.set(kPatrolInterval);
+  if (!drained_ && (line_.has_waiting() || core_.handshake_view.worth_waiting() || core_.draining))
+    patrol_.set(kPatrolInterval);
 }
 
 void Shard::drain() {
   if (std::exchange(core_.draining, true)) return;
   drain_until_ = core_.loop.now() + std::chrono::seconds(core_.limits.drain_seconds);
+  core_.listens.for_each([](Listen& listen) { listen.finish(); });
   exchanges_.for_each([](Exchange& exchange) { exchange.drain(); });
   patrol_.set(kPatrolInterval);
 }

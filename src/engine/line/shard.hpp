@@ -27,14 +27,14 @@ class Shard final : public upstream::Server::Observer, private ipc::EngineChanne
     Common& common;
     std::function<void()> on_level_changed{};  // what sessions here want to hear: tells the other shards
   };
-  // `number`: the first byte of its sessions' ids. Fails when the kernel gives no random numbers.
-  static Result<std::unique_ptr<Shard>> make(const Parts& parts, std::uint8_t number, const base::Limits& limits);
+  // `number`: the first byte of its sessions' ids.
+  Shard(const Parts& parts, std::uint8_t number, const base::Limits& limits);
   ~Shard();
 
   void add_channel(os::Fd socket);
   // The servers in configuration order, borrowed. Calls of those that were here and are no longer fail before this
   // returns; sessions stay.
-  void set_servers(std::vector<ServerSlot> servers);
+  void set_servers(std::vector<mcp::ServerSlot> servers);
   void set_limits(const base::Limits& limits) { core_.limits = limits; }
   void set_listeners(const std::vector<ipc::ListenerSettings>& listeners) { core_.auditor.set_listeners(listeners); }
   // `others`: what the other shards say of themselves, now, for an answer that is about all.
@@ -47,18 +47,19 @@ class Shard final : public upstream::Server::Observer, private ipc::EngineChanne
   Core& core() { return core_; }
 
   // upstream::Server::Observer
-  void on_tools_changed(upstream::Server& server) override;
+  void on_offer_changed(upstream::Server& server) override;
   void on_settled(upstream::Server& server) override;
-  void on_stray_log(upstream::Server& server, const json::Document& message) override;
+  void on_notification(upstream::Server& server, const json::Document& message) override;
+  void on_request(upstream::Server& server, const json::Document& message) override;
 
  private:
-  Shard(const Parts& parts, std::uint8_t number, const base::Limits& limits, mcp::CursorSeal cursors);
   ipc::EngineStreamHandler& on_open(ipc::EngineChannel& channel, ipc::StreamId stream, const ipc::Open& open) override;
   void on_refusals(const std::vector<ipc::RefusalCount>& counts) override;
   void on_closed(Error error) override;
   void on_turn_end() override;
 
   void merge_lists();
+  void report_hidden(const mcp::Catalog& before) const;
   void announce();
   void sweep();
   void patrol();
@@ -71,6 +72,7 @@ class Shard final : public upstream::Server::Observer, private ipc::EngineChanne
   SupervisorLink& supervisor_;
   std::vector<std::unique_ptr<ipc::EngineChannel>> channels_;
   io::Deadline announce_;  // list_changed goes out once for many changes
+  mcp::Changes to_announce_;
   io::Deadline sweep_;
   io::Deadline patrol_;  // while requests wait for servers, or the gateway drains
   base::Microseconds drain_until_{0};

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "json/writer.hpp"
 
@@ -41,9 +42,11 @@ void append_server(std::string& out, const upstream::Description& server) {
   append_member(out, "server_version", server.server_version);
   out += ',';
   append_member(out, "protocol_version", server.protocol_version);
-  fmt::format_to(std::back_inserter(out),
-                 R"(,"tools":{},"calls_in_flight":{},"calls":{},"starts":{},"protocol_errors":{},)", server.tools,
-                 server.calls_in_flight, server.calls, server.starts, server.protocol_errors);
+  fmt::format_to(
+      std::back_inserter(out),
+      R"(,"tools":{},"resources":{},"prompts":{},"calls_in_flight":{},"calls":{},"starts":{},"protocol_errors":{},)",
+      server.tools, server.resources, server.prompts, server.calls_in_flight, server.calls, server.starts,
+      server.protocol_errors);
   append_strings(out, "not_offered", server.not_offered);
   out += '}';
 }
@@ -61,7 +64,7 @@ void append_refusals(std::string& out, const Refusals& refusals) {
 }
 
 // What its owner says of it; the shard's own view where the owner does not know it any more.
-upstream::Description describe(const ServerSlot& slot, const std::vector<ShardStatus>& others) {
+upstream::Description describe(const mcp::ServerSlot& slot, const std::vector<ShardStatus>& others) {
   if (slot.owned) return slot.server->describe();
   for (const ShardStatus& shard : others)
     for (const upstream::Description& server : shard.servers)
@@ -92,8 +95,8 @@ ShardStatus status_of(const Core& core) {
                      .principals = core.principals.with_sessions(),
                      .servers = {},
                      .refusals = {}};
-  for (const ServerSlot& slot : core.servers)
-    if (slot.owned) status.servers.push_back(slot.server->describe());
+  for (const mcp::ServerSlot& slot : core.handshake_view.slots())
+    if (slot.owned && slot.server != nullptr) status.servers.push_back(slot.server->describe());
   for (std::size_t i = 0; i < base::kReasonCount; ++i)
     status.refusals[i] = core.metrics.refusals(static_cast<base::Reason>(i));
   return status;
@@ -103,21 +106,26 @@ std::string status_json(const Core& core) {
   const ShardStatus all = sum(status_of(core), core.others);
   std::string out = fmt::format(R"({{"sessions":{},"principals":{},"in_flight":{},"servers":[)", all.sessions,
                                 all.principals.size(), all.in_flight);
-  for (std::size_t i = 0; i < core.servers.size(); ++i) {
-    if (i > 0) out += ',';
-    append_server(out, describe(core.servers[i], core.others));
+  bool first_server = true;
+  for (const mcp::ServerSlot& slot : core.handshake_view.slots()) {
+    if (slot.server == nullptr) continue;
+    if (!std::exchange(first_server, false)) out += ',';
+    append_server(out, describe(slot, core.others));
   }
   out += R"(],"hidden":[)";
   bool first = true;
-  for (const auto& hidden : core.catalog->hidden()) {
-    out += first ? "{" : ",{";
-    first = false;
-    append_member(out, "item", hidden.item);
-    out += ',';
-    append_member(out, "owner", hidden.owner);
-    out += ',';
-    append_member(out, "hidden_by", hidden.hidden_by);
-    out += '}';
+  for (const mcp::ListKind kind : upstream::kAllLists) {
+    for (const auto& hidden : core.handshake_view.catalog().list(kind).hidden()) {
+      out += std::exchange(first, false) ? "{" : ",{";
+      append_member(out, "list", mcp::words(kind).member);
+      out += ',';
+      append_member(out, "item", hidden.item);
+      out += ',';
+      append_member(out, "owner", hidden.owner);
+      out += ',';
+      append_member(out, "hidden_by", hidden.hidden_by);
+      out += '}';
+    }
   }
   out += R"(],"refusals":{)";
   append_refusals(out, all.refusals);

@@ -8,11 +8,15 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/refusal.hpp"
 #include "engine/identity/principal.hpp"
 #include "engine/mcp/catalog.hpp"
+#include "engine/mcp/claim.hpp"
 #include "engine/mcp/message.hpp"
+#include "engine/mcp/routing_headers.hpp"
 #include "engine/mcp/session.hpp"
 #include "ipc/messages.hpp"
 
@@ -41,9 +45,11 @@ struct Carriage {
   mcp::Session* session = nullptr;                   // of the connection; null before initialize. Lines only
   std::optional<std::string_view> session_id;        // HTTP only
   std::optional<std::string_view> protocol_version;  // HTTP only
+  const mcp::RoutingHeaders* headers = nullptr;      // HTTP only
 };
 
-// A message in a session that is its sender's, in a version that is spoken here.
+// A message of a client that may send it: in a session that is its sender's (handshake era), or with a claim of its own
+// (2026-07-28), in a version that is spoken here.
 class McpRequest {
  public:
   static std::expected<McpRequest, base::Reason> admit(const IdentifiedRequest& who, const mcp::Message& message,
@@ -51,38 +57,59 @@ class McpRequest {
   // The session alone, where there is no message yet (GET, DELETE, a batch).
   static std::expected<mcp::Session*, base::Reason> find_session(const IdentifiedRequest& who, const Carriage& carriage,
                                                                  const mcp::Sessions& sessions);
+  // Of 2026-07-28. `client`: what the caller keeps for its requests of that era.
+  static McpRequest with_claim(const IdentifiedRequest& who, const mcp::Message& message, mcp::Client& client,
+                               const mcp::Claim& claim) {
+    return {who, message, client, &claim};
+  }
 
   const IdentifiedRequest& who() const { return *who_; }
   const mcp::Message& message() const { return *message_; }
-  mcp::Session& session() const { return *session_; }
+  mcp::Client& client() const { return *client_; }
+  bool is_modern() const { return claim_ != nullptr; }
+  const mcp::Claim* claim() const { return claim_; }  // null in the handshake era
 
  private:
-  McpRequest(const IdentifiedRequest& who, const mcp::Message& message, mcp::Session& session)
-      : who_(&who), message_(&message), session_(&session) {}
+  McpRequest(const IdentifiedRequest& who, const mcp::Message& message, mcp::Client& client, const mcp::Claim* claim)
+      : who_(&who), message_(&message), client_(&client), claim_(claim) {}
   friend class Line;  // the elements of a batch, whose session was found once
   const IdentifiedRequest* who_;
   const mcp::Message* message_;
-  mcp::Session* session_;
+  mcp::Client* client_;
+  const mcp::Claim* claim_;
 };
 
-// A tool call that policy let through: the tool is in the catalogue (which holds what the operator's allow-lists
-// allow). Everything else is refused.
+// A request that policy let through to a server: what it names is in the catalogue (which holds what the operator's
+// allow-lists allow). Everything else is refused.
 class AllowedCall {
  public:
-  static std::expected<AllowedCall, base::Reason> allow(const McpRequest& request, const mcp::Catalog& catalog);
+  // tools/call, prompts/get, resources/read and completion/complete.
+  static std::expected<AllowedCall, base::Reason> allow(const McpRequest& request);
 
   const McpRequest& request() const { return *request_; }
-  const mcp::Catalog::Entry& tool() const { return *tool_; }
-  std::string_view name_raw() const { return name_raw_; }                             // params.name, with quotes
+  upstream::Server& server() const { return *server_; }
+  // What is called, as the server knows it: a tool's or prompt's name, a URI.
+  std::string_view target() const { return target_; }
   std::string_view arguments_raw() const { return arguments_raw_; }                   // empty where there are none
   std::optional<std::string_view> progress_token() const { return progress_token_; }  // raw
+  // The slice of the message that names the target, and what stands there upstream; empty where it stays.
+  std::string_view name_raw() const { return name_raw_; }
+  std::string_view original_raw() const { return original_raw_; }
 
  private:
-  AllowedCall() = default;
-  const McpRequest* request_ = nullptr;
-  const mcp::Catalog::Entry* tool_ = nullptr;
-  std::string_view name_raw_, arguments_raw_;
+  explicit AllowedCall(const McpRequest& request) : request_(&request) {}
+  std::optional<base::Reason> take_parameters(json::Value params);
+  std::optional<base::Reason> find_name(mcp::ListKind kind, json::Value name, base::Reason unknown);
+  std::optional<base::Reason> find_resource(json::Value uri);
+  std::optional<base::Reason> find_reference(json::Value reference);
+  const McpRequest* request_;
+  upstream::Server* server_ = nullptr;
+  std::string target_;
+  std::string_view name_raw_, original_raw_, arguments_raw_;
   std::optional<std::string_view> progress_token_;
 };
+
+// Those of these refusals that may end by themselves: a server that is still starting may have what was named.
+bool may_come(base::Reason reason);
 
 }  // namespace clawql::engine::line

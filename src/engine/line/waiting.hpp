@@ -15,20 +15,20 @@ class Waiting final : public mcp::Pending {
  public:
   Waiting(Core& core, const McpRequest& request, mcp::Asker& asker)
       : Pending(request.message().id(), &asker),
-        in_flight_(core, request.session()),
+        in_flight_(core, request.client()),
         who_(request.who()),
-        session_(request.session()),
+        client_(request.client()),
         text_(request.message().text()) {}
 
   void stop(base::Reason, std::string_view) override {}  // nothing went upstream
   const IdentifiedRequest& who() const { return who_; }
-  mcp::Session& session() const { return session_; }
+  mcp::Client& client() const { return client_; }
   const std::string& text() const { return text_; }
 
  private:
   InFlight in_flight_;
   IdentifiedRequest who_;
-  mcp::Session& session_;
+  mcp::Client& client_;
   std::string text_;
 };
 

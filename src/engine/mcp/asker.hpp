@@ -23,7 +23,7 @@ class Asker {
   ~Asker() = default;
 };
 
-// A request that was not answered at once. Owned by its session, which knows it by the client's raw id.
+// A request that was not answered at once. Owned by its client, which knows it by its raw id.
 class Pending {
  public:
   Pending(std::string_view id, Asker* asker) : id_(id), asker_(asker) {}
@@ -33,7 +33,7 @@ class Pending {
 
   const std::string& id() const { return id_; }
   Asker* asker() const { return asker_; }
-  void lose_asker() { asker_ = nullptr; }
+  void set_asker(Asker* asker) { asker_ = asker; }
   // Ends the work behind it. Its owner takes it out and tells the asker.
   virtual void stop(base::Reason why, std::string_view reason_text) = 0;
 

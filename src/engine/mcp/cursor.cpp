@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 #include "base/decimal.hpp"
 #include "engine/audit/audit.hpp"
 #include "engine/mcp/random.hpp"
@@ -10,7 +12,8 @@ namespace clawql::engine::mcp {
 namespace {
 
 constexpr std::size_t kCheckLength = 32;  // hex characters: 128 bits
-constexpr std::size_t kLongest = 20 + 1 + 20 + 1 + kCheckLength;
+constexpr std::size_t kNumbers = 3;
+constexpr std::size_t kLongest = kNumbers * (20 + 1) + kCheckLength;
 
 }  // namespace
 
@@ -25,21 +28,26 @@ std::string CursorSeal::check(std::string_view body) const {
 }
 
 std::string CursorSeal::seal(const Position& position) const {
-  std::string body = fmt::format("{}.{}", position.generation, position.index);
+  std::string body = fmt::format("{}.{}.{}", position.list, position.generation, position.index);
   const std::string tag = check(body);
   return body + '.' + tag;
 }
 
 std::optional<Position> CursorSeal::open(std::string_view cursor) const {
   if (cursor.size() > kLongest) return std::nullopt;
-  const std::size_t first = cursor.find('.');
-  const std::size_t last = cursor.rfind('.');
-  if (first == std::string_view::npos || first == last) return std::nullopt;
-  const auto generation = base::parse_decimal<std::uint64_t>(cursor.substr(0, first));
-  const auto index = base::parse_decimal<std::uint64_t>(cursor.substr(first + 1, last - first - 1));
-  if (!generation || !index) return std::nullopt;
-  if (!equal_in_constant_time(check(cursor.substr(0, last)), cursor.substr(last + 1))) return std::nullopt;
-  return Position{*generation, *index};
+  std::array<std::uint64_t, kNumbers> numbers{};
+  std::string_view rest = cursor;
+  for (std::uint64_t& number : numbers) {
+    const std::size_t dot = rest.find('.');
+    if (dot == std::string_view::npos) return std::nullopt;
+    const auto read = base::parse_decimal<std::uint64_t>(rest.substr(0, dot));
+    if (!read) return std::nullopt;
+    number = *read;
+    rest.remove_prefix(dot + 1);
+  }
+  const std::string_view body = cursor.substr(0, cursor.size() - rest.size() - 1);
+  if (!equal_in_constant_time(check(body), rest)) return std::nullopt;
+  return Position{numbers[0], numbers[1], numbers[2]};
 }
 
 }  // namespace clawql::engine::mcp

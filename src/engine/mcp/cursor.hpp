@@ -12,6 +12,7 @@
 namespace clawql::engine::mcp {
 
 struct Position {
+  std::uint64_t list = 0;  // which of them
   std::uint64_t generation = 0;
   std::uint64_t index = 0;
   bool operator==(const Position&) const = default;

@@ -6,6 +6,7 @@
 #include "base/check.hpp"
 #include "engine/audit/audit.hpp"
 #include "engine/mcp/random.hpp"
+#include "engine/mcp/replies.hpp"
 
 namespace clawql::engine::mcp {
 namespace {
@@ -72,52 +73,18 @@ std::size_t SessionId::Hash::operator()(const SessionId& id) const {
 
 // ---- Session
 
-Session::Session(SessionId id, identity::KnownPrincipal& principal, Version version)
-    : id_(id), principal_(principal), version_(version), audit_name_(audit::sha256_hex(id.text()).substr(0, 16)) {
-  ++principal_.sessions;
+Session::Session(SessionId id, identity::KnownPrincipal& principal, Version version, View& shared)
+    : Client(principal, version, shared), id_(id), audit_name_(audit::sha256_hex(id.text()).substr(0, 16)) {
+  ++principal.sessions;
 }
 
 Session::~Session() {
-  --principal_.sessions;
+  --principal().sessions;
 }
 
-// At most limits.in_flight_session are here, so a walk is faster than any map.
-Pending* Session::find(std::string_view raw_id) const {
-  for (const auto& pending : pending_)
-    if (pending->id() == raw_id) return pending.get();
-  return nullptr;
-}
-
-void Session::add(std::unique_ptr<Pending> pending) {
-  pending_.push_back(std::move(pending));
-}
-
-std::unique_ptr<Pending> Session::take(const Pending& pending) {
-  for (auto& slot : pending_) {
-    if (slot.get() != &pending) continue;
-    std::unique_ptr<Pending> taken = std::move(slot);
-    slot = std::move(pending_.back());
-    pending_.pop_back();
-    return taken;
-  }
-  return nullptr;
-}
-
-std::unique_ptr<Pending> Session::take_any() {
-  if (pending_.empty()) return nullptr;
-  std::unique_ptr<Pending> taken = std::move(pending_.back());
-  pending_.pop_back();
-  return taken;
-}
-
-std::size_t Session::lose_asker(const Asker& asker) {
-  std::size_t count = 0;
-  for (const auto& pending : pending_) {
-    if (pending->asker() != &asker) continue;
-    pending->lose_asker();
-    ++count;
-  }
-  return count;
+// Without a stream nobody can be told; the client reads anew when it comes back.
+void Session::on_resource_updated(std::string_view uri) {
+  if (MessageStream* const stream = newest_stream()) stream->send(resource_updated(uri));
 }
 
 void Session::attach(MessageStream& stream) {
@@ -128,15 +95,16 @@ void Session::detach(MessageStream& stream) {
 }
 
 base::Microseconds Session::idle_for(base::Microseconds now) const {
-  if (!pending_.empty() || !streams_.empty()) return base::Microseconds{0};
+  if (in_flight() > 0 || !streams_.empty()) return base::Microseconds{0};
   return now - last_used_;
 }
 
 // ---- Sessions
 
-Result<Session*> Sessions::open(identity::KnownPrincipal& principal, Version version, base::Microseconds now) {
+Result<Session*> Sessions::open(identity::KnownPrincipal& principal, Version version, View& shared,
+                                base::Microseconds now) {
   CLAWQL_TRY(const SessionId id, SessionId::make(shard_));
-  auto [place, is_new] = sessions_.emplace(id, std::make_unique<Session>(id, principal, version));
+  auto [place, is_new] = sessions_.emplace(id, std::make_unique<Session>(id, principal, version, shared));
   CLAWQL_CHECK(is_new);
   place->second->touch(now);
   return place->second.get();

@@ -16,9 +16,10 @@
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "engine/identity/principal.hpp"
-#include "engine/mcp/asker.hpp"
+#include "engine/mcp/client.hpp"
+#include "engine/mcp/lists.hpp"
 #include "engine/mcp/log_level.hpp"
-#include "engine/mcp/versions.hpp"
+#include "engine/mcp/subscriptions.hpp"
 
 namespace clawql::engine::mcp {
 
@@ -47,35 +48,23 @@ class SessionId {
 class MessageStream {
  public:
   virtual bool send(std::string_view message) = 0;  // false: no room, the message was dropped
-  virtual void keep_alive() = 0;                    // a sign of life where the transport has one
   virtual void close() = 0;                         // the session ended; detaches itself first
 
  protected:
   ~MessageStream() = default;
 };
 
-class Session {
+class Session final : public Client, public Subscriber {
  public:
-  Session(SessionId id, identity::KnownPrincipal& principal, Version version);
-  ~Session();
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
+  Session(SessionId id, identity::KnownPrincipal& principal, Version version, View& shared);
+  ~Session() override;
 
+  Session* session() override { return this; }
   const SessionId& id() const { return id_; }
-  identity::KnownPrincipal& principal() const { return principal_; }
-  Version version() const { return version_; }
   // The first 16 hex characters of the id's SHA-256: for the audit, never the id.
-  const std::string& audit_name() const { return audit_name_; }
+  std::string_view audit_name() const override { return audit_name_; }
 
-  // In flight, by the client's raw id ("1" and 1 are different).
-  std::size_t in_flight() const { return pending_.size(); }
-  Pending* find(std::string_view raw_id) const;
-  void add(std::unique_ptr<Pending> pending);
-  std::unique_ptr<Pending> take(const Pending& pending);
-  std::unique_ptr<Pending> take_any();  // null when none is left
-  // The asker's client vanished: what it waits for runs on and its answer is dropped. Returns how many.
-  std::size_t lose_asker(const Asker& asker);
-  const std::vector<std::unique_ptr<Pending>>& pending() const { return pending_; }
+  void on_resource_updated(std::string_view uri) override;
 
   // Streams for unrelated messages; each goes to one of them, the one that was opened last.
   std::size_t streams() const { return streams_.size(); }
@@ -84,26 +73,19 @@ class Session {
   const std::vector<MessageStream*>& all_streams() const { return streams_; }
   MessageStream* newest_stream() const { return streams_.empty() ? nullptr : streams_.back(); }
 
-  void touch(base::Microseconds now) { last_used_ = now; }
+  void touch(base::Microseconds now) override { last_used_ = now; }
   // Without request or stream since so long; 0 while it has one.
   base::Microseconds idle_for(base::Microseconds now) const;
 
-  // Bytes of its answers that the client has not taken. Shared: a last answer may outlive its session.
-  const std::shared_ptr<std::size_t>& buffered() const { return buffered_; }
-
   std::optional<LogLevel> log_level;  // absent: the client never asked
-  bool tools_changed_unsent = false;  // list_changed is due on the next stream
+  Changes unsent;                     // list_changed that are due on the next stream
   bool orphaned = false;              // its connection is gone for good: it ends with the last call that is in flight
 
  private:
   SessionId id_;
-  identity::KnownPrincipal& principal_;
-  Version version_;
   std::string audit_name_;
-  std::vector<std::unique_ptr<Pending>> pending_;
   std::vector<MessageStream*> streams_;
   base::Microseconds last_used_{0};
-  std::shared_ptr<std::size_t> buffered_ = std::make_shared<std::size_t>(0);
 };
 
 // The sessions of one shard.
@@ -112,7 +94,7 @@ class Sessions {
   explicit Sessions(std::uint8_t shard) : shard_(shard) {}
 
   // Fails only when the kernel gives no random numbers. The caller has checked the limit.
-  Result<Session*> open(identity::KnownPrincipal& principal, Version version, base::Microseconds now);
+  Result<Session*> open(identity::KnownPrincipal& principal, Version version, View& shared, base::Microseconds now);
   // Null: no such session, garbage, or another principal's. They cannot be told apart from outside.
   Session* find(std::string_view id_text, const identity::KnownPrincipal& principal) const;
   void close(Session& session);  // nothing may be pending or attached any more

@@ -1,29 +1,57 @@
-// A message of which one slice is replaced (an id, a progress token), without a copy: every other byte goes out as it
-// came in (P6).
+// A message of which a few slices are replaced (an id, a progress token) or widened, without a copy: every other byte
+// goes out as it came in (P6).
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
+#include "base/check.hpp"
+
 namespace clawql::engine::mcp {
 
-struct Spliced {
-  std::string_view before, middle, after;
+// Borrows all of it: the text, and what stands in the place of its slices.
+class Spliced {
+ public:
+  static constexpr std::size_t kMostEdits = 6;
 
   Spliced() = default;
-  explicit Spliced(std::string_view whole) : before(whole) {}
-  // `slice` is a view into `text`.
-  Spliced(std::string_view text, std::string_view slice, std::string_view replacement)
-      : before(text.data(), static_cast<std::size_t>(slice.data() - text.data())),
-        middle(replacement),
-        after(slice.data() + slice.size(), text.size() - before.size() - slice.size()) {}
-
-  std::size_t size() const { return before.size() + middle.size() + after.size(); }
-  void append_to(std::string& out) const {
-    out.append(before);
-    out.append(middle);
-    out.append(after);
+  explicit Spliced(std::string_view whole) : text_(whole) {}
+  Spliced(std::string_view text, std::string_view slice, std::string_view replacement) : text_(text) {
+    replace(slice, replacement);
   }
+
+  // `slice` is a view into the text, apart from those of other edits; an empty one inserts. In any order.
+  void replace(std::string_view slice, std::string_view replacement) {
+    CLAWQL_CHECK(count_ < kMostEdits);
+    std::size_t at = count_++;
+    for (; at > 0 && edits_[at - 1].slice.data() > slice.data(); --at) edits_[at] = edits_[at - 1];
+    edits_[at] = {slice, replacement};
+  }
+
+  std::size_t size() const {
+    std::size_t size = text_.size();
+    for (std::size_t i = 0; i < count_; ++i) size += edits_[i].replacement.size() - edits_[i].slice.size();
+    return size;
+  }
+  void append_to(std::string& out) const {
+    const char* from = text_.data();
+    for (std::size_t i = 0; i < count_; ++i) {
+      out.append(from, edits_[i].slice.data());
+      out.append(edits_[i].replacement);
+      from = edits_[i].slice.data() + edits_[i].slice.size();
+    }
+    out.append(from, text_.data() + text_.size());
+  }
+
+ private:
+  struct Edit {
+    std::string_view slice, replacement;
+  };
+  std::string_view text_;
+  std::array<Edit, kMostEdits> edits_;
+  std::size_t count_ = 0;
 };
 
 }  // namespace clawql::engine::mcp

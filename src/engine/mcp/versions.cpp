@@ -5,7 +5,8 @@
 namespace clawql::engine::mcp {
 namespace {
 
-constexpr std::array<std::string_view, 4> kNames{"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"};
+constexpr std::array<std::string_view, 5> kNames{"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"};
+constexpr std::size_t kHandshakeVersions = 4;
 
 }  // namespace
 
@@ -20,12 +21,13 @@ std::optional<Version> parse_version(std::string_view text) {
 }
 
 Version negotiate(std::string_view requested) {
-  return parse_version(requested).value_or(Version::v2025_11_25);
+  const auto known = parse_version(requested);
+  return known && !is_modern(*known) ? *known : Version::v2025_11_25;
 }
 
 std::string supported_versions() {
   std::string out;
-  for (std::size_t i = kNames.size(); i > 0; --i) {
+  for (std::size_t i = kHandshakeVersions; i > 0; --i) {
     if (!out.empty()) out += ", ";
     out += kNames[i - 1];
   }

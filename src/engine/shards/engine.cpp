@@ -12,14 +12,14 @@ class Engine::Voice final : public upstream::Launcher, public line::SupervisorLi
  public:
   Voice(Engine& engine, bool first) : engine_(engine), first_(first) {}
 
-  void start(std::string_view server) override {
-    say([name = std::string(server)](Engine& engine) { engine.parts_.supervisor.start(name); });
+  void start(std::string_view server, std::uint64_t instance) override {
+    say([name = std::string(server), instance](Engine& engine) { engine.parts_.supervisor.start(name, instance); });
   }
-  void stop(std::string_view server) override {
-    say([name = std::string(server)](Engine& engine) { engine.parts_.supervisor.stop(name); });
+  void stop(std::string_view server, std::uint64_t instance) override {
+    say([name = std::string(server), instance](Engine& engine) { engine.parts_.supervisor.stop(name, instance); });
   }
-  void restart(std::string_view server) override {
-    say([name = std::string(server)](Engine& engine) { engine.parts_.supervisor.restart(name); });
+  void restart(std::string_view server, std::uint64_t instance) override {
+    say([name = std::string(server), instance](Engine& engine) { engine.parts_.supervisor.restart(name, instance); });
   }
   void admin(const ipc::AdminRequest& request) override {
     say([request](Engine& engine) { engine.parts_.supervisor.admin(request); });
@@ -41,20 +41,20 @@ class Engine::Voice final : public upstream::Launcher, public line::SupervisorLi
   bool first_;
 };
 
-Engine::Engine(const Parts& parts) : parts_(parts) {}
+Engine::Engine(const Parts& parts, mcp::CursorSeal cursors) : parts_(parts), common_(std::move(cursors)) {}
 
 Result<std::unique_ptr<Engine>> Engine::make(const Parts& parts, const ipc::EngineSettings& settings) {
   if (settings.shards < 1 || settings.shards > kMaxShards)
     return fail(fmt::format("the engine takes 1 to {} shards, not {}", kMaxShards, settings.shards));
-  std::unique_ptr<Engine> engine(new Engine(parts));
-  for (std::uint32_t i = 0; i < settings.shards; ++i)
-    CLAWQL_CHECKED(engine->add_unit(static_cast<std::uint8_t>(i), settings));
+  CLAWQL_TRY(mcp::CursorSeal cursors, mcp::CursorSeal::make());
+  std::unique_ptr<Engine> engine(new Engine(parts, std::move(cursors)));
+  for (std::uint32_t i = 0; i < settings.shards; ++i) engine->add_unit(static_cast<std::uint8_t>(i), settings);
   for (const auto& unit : engine->units_) unit->connect(engine->units_);
   engine->apply(settings);
   return engine;
 }
 
-Status Engine::add_unit(std::uint8_t number, const ipc::EngineSettings& settings) {
+void Engine::add_unit(std::uint8_t number, const ipc::EngineSettings& settings) {
   const bool first = number == 0;
   if (!first) own_loops_.push_back(std::make_unique<io::Loop>(parts_.first.clock()));
   io::Loop& loop = first ? parts_.first : *own_loops_.back();
@@ -76,9 +76,7 @@ Status Engine::add_unit(std::uint8_t number, const ipc::EngineSettings& settings
                                .supervisor = voice,
                                .launcher = voice,
                                .on_level_changed = [this, number] { level_changed(number); }};
-  CLAWQL_TRY(auto unit, Unit::make(unit_parts, number, std::move(audit), settings.limits));
-  units_.push_back(std::move(unit));
-  return {};
+  units_.push_back(std::make_unique<Unit>(unit_parts, number, std::move(audit), settings.limits));
 }
 
 // After the threads nothing of ours runs but this: what their loops still hold is dropped, unread, with the loops.

@@ -61,8 +61,8 @@ class Engine {
  private:
   class Voice;
   struct StatusRound;
-  explicit Engine(const Parts& parts);
-  Status add_unit(std::uint8_t number, const ipc::EngineSettings& settings);
+  Engine(const Parts& parts, mcp::CursorSeal cursors);
+  void add_unit(std::uint8_t number, const ipc::EngineSettings& settings);
   // Runs `task(unit)` on its loop: at once for the first, and for all while no thread runs.
   void on(std::uint32_t number, std::move_only_function<void(Unit&)> task);
   void one_drained();

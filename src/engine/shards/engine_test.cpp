@@ -164,9 +164,15 @@ class EngineTest : public testing::Test, protected Engine::Supervisor, private i
   }
 
   // Engine::Supervisor
-  void start(std::string_view server) override { asked.push_back("start " + std::string(server)); }
-  void stop(std::string_view server) override { asked.push_back("stop " + std::string(server)); }
-  void restart(std::string_view server) override { asked.push_back("restart " + std::string(server)); }
+  void start(std::string_view server, std::uint64_t /*instance*/) override {
+    asked.push_back("start " + std::string(server));
+  }
+  void stop(std::string_view server, std::uint64_t /*instance*/) override {
+    asked.push_back("stop " + std::string(server));
+  }
+  void restart(std::string_view server, std::uint64_t /*instance*/) override {
+    asked.push_back("restart " + std::string(server));
+  }
   void admin(const ipc::AdminRequest& request) override { admin_requests.push_back(request); }
   void drained() override { ++drained_count; }
   void need_audit_file() override { ++files_wanted; }

@@ -4,21 +4,14 @@
 
 namespace clawql::engine::shards {
 
-Result<std::unique_ptr<Unit>> Unit::make(const Parts& parts, std::uint8_t number, std::unique_ptr<audit::Log> audit,
-                                         const base::Limits& limits) {
-  std::unique_ptr<Unit> unit(new Unit(parts, number, std::move(audit)));
-  CLAWQL_TRY(unit->line_, line::Shard::make({parts.loop, parts.log, *unit->audit_, parts.registry, parts.supervisor,
-                                             parts.common, parts.on_level_changed},
-                                            number, limits));
-  unit->imports_ = std::make_unique<upstream::Imports>(parts.loop, number, *unit->line_);
-  return unit;
-}
-
-Unit::Unit(const Parts& parts, std::uint8_t number, std::unique_ptr<audit::Log> audit)
+Unit::Unit(const Parts& parts, std::uint8_t number, std::unique_ptr<audit::Log> audit, const base::Limits& limits)
     : parts_(parts),
       audit_(std::move(audit)),
+      line_({parts.loop, parts.log, *audit_, parts.registry, parts.supervisor, parts.common, parts.on_level_changed},
+            number, limits),
       servers_({parts.loop, parts.launcher, *this, parts.log, parts.registry, audit_.get()}, number),
-      exports_(parts.loop, number, [this](std::string_view name) { return servers_.find(name); }) {}
+      exports_(parts.loop, number, [this](std::string_view name) { return servers_.find(name); }),
+      imports_(parts.loop, number, line_) {}
 
 Unit::~Unit() = default;
 
@@ -26,30 +19,30 @@ void Unit::connect(const std::vector<std::unique_ptr<Unit>>& units) {
   std::vector<upstream::Imports*> imports;
   std::vector<upstream::Exports*> exports;
   for (const auto& unit : units) {
-    imports.push_back(unit->imports_.get());
+    imports.push_back(&unit->imports_);
     exports.push_back(&unit->exports_);
   }
   exports_.connect(std::move(imports));
-  imports_->connect(std::move(exports));
+  imports_.connect(std::move(exports));
 }
 
 // Servers that are gone stay valid until the next turn: the line lets go of them here.
 void Unit::apply(const ipc::EngineSettings& settings) {
-  line_->set_limits(settings.limits);
-  line_->set_listeners(settings.listeners);
+  line_.set_limits(settings.limits);
+  line_.set_listeners(settings.listeners);
   servers_.apply(settings);
-  imports_->apply(settings);
+  imports_.apply(settings);
 
-  std::vector<line::ServerSlot> slots;
+  std::vector<mcp::ServerSlot> slots;
   const auto add = [&](std::string_view name, std::uint64_t call_seconds) {
     if (upstream::Server* const own = servers_.find(name))
       slots.push_back({.server = own, .call_seconds = call_seconds, .owned = true});
-    else if (upstream::Server* const remote = imports_->find(name))
+    else if (upstream::Server* const remote = imports_.find(name))
       slots.push_back({.server = remote, .call_seconds = call_seconds, .owned = false});
   };
   add("clawql", 0);
   for (const ipc::ServerSettings& server : settings.servers) add(server.name, server.call_seconds);
-  line_->set_servers(std::move(slots));
+  line_.set_servers(std::move(slots));
   if (started_) start();
 }
 
@@ -74,18 +67,22 @@ void Unit::publish_all() {
   for (const auto& slot : servers_.slots()) exports_.publish(*slot.server);
 }
 
-void Unit::on_tools_changed(upstream::Server& server) {
-  line_->on_tools_changed(server);
+void Unit::on_offer_changed(upstream::Server& server) {
+  line_.on_offer_changed(server);
   exports_.publish(server);
 }
 
 void Unit::on_settled(upstream::Server& server) {
-  line_->on_settled(server);
+  line_.on_settled(server);
   exports_.publish(server);
 }
 
-void Unit::on_stray_log(upstream::Server& server, const json::Document& message) {
-  line_->on_stray_log(server, message);
+void Unit::on_notification(upstream::Server& server, const json::Document& message) {
+  line_.on_notification(server, message);
+}
+
+void Unit::on_request(upstream::Server& server, const json::Document& message) {
+  line_.on_request(server, message);
 }
 
 }  // namespace clawql::engine::shards

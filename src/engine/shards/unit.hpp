@@ -30,17 +30,16 @@ class Unit final : private upstream::Server::Observer {
     upstream::Launcher& launcher;
     std::function<void()> on_level_changed;
   };
-  static Result<std::unique_ptr<Unit>> make(const Parts& parts, std::uint8_t number, std::unique_ptr<audit::Log> audit,
-                                            const base::Limits& limits);
+  Unit(const Parts& parts, std::uint8_t number, std::unique_ptr<audit::Log> audit, const base::Limits& limits);
   ~Unit();
   // The others, this one among them, by number; before any loop runs.
   void connect(const std::vector<std::unique_ptr<Unit>>& units);
 
   io::Loop& loop() { return parts_.loop; }
   audit::Log& audit() { return *audit_; }
-  line::Shard& line() { return *line_; }
+  line::Shard& line() { return line_; }
   const upstream::Exports& exports() const { return exports_; }
-  const upstream::Imports& imports() const { return *imports_; }
+  const upstream::Imports& imports() const { return imports_; }
 
   // At start and at each reload.
   void apply(const ipc::EngineSettings& settings);
@@ -49,19 +48,19 @@ class Unit final : private upstream::Server::Observer {
   void server_exited(const ipc::ServerExited& exit);
 
  private:
-  Unit(const Parts& parts, std::uint8_t number, std::unique_ptr<audit::Log> audit);
   void publish_all();
   // upstream::Server::Observer, of the servers that it owns
-  void on_tools_changed(upstream::Server& server) override;
+  void on_offer_changed(upstream::Server& server) override;
   void on_settled(upstream::Server& server) override;
-  void on_stray_log(upstream::Server& server, const json::Document& message) override;
+  void on_notification(upstream::Server& server, const json::Document& message) override;
+  void on_request(upstream::Server& server, const json::Document& message) override;
 
   Parts parts_;
   std::unique_ptr<audit::Log> audit_;
-  std::unique_ptr<line::Shard> line_;
+  line::Shard line_;
   upstream::Servers servers_;
   upstream::Exports exports_;
-  std::unique_ptr<upstream::Imports> imports_;
+  upstream::Imports imports_;
   bool started_ = false;
 };
 

@@ -11,14 +11,22 @@ namespace {
 
 constexpr std::size_t kAnswerBytes = 64U << 20;  // far above what the limits of the tools allow
 
-Tool make_tool(std::string_view json) {
+Item make_tool(std::string_view json) {
   const auto document = json::Document::parse(json, {});
   CLAWQL_CHECK(document.has_value());
   const json::Value name = document->root().find("name");
-  return {.name = *name.string(),
+  return {.key = *name.string(),
           .json = std::string(json),
-          .name_offset = static_cast<std::size_t>(name.raw().data() - json.data()),
-          .name_length = name.raw().size()};
+          .key_offset = static_cast<std::size_t>(name.raw().data() - json.data()),
+          .key_length = name.raw().size()};
+}
+
+std::shared_ptr<const Offer> make_offer() {
+  Offer offer;
+  offer.features = {.tools = true, .speaks_handshake_era = true, .speaks_modern = true};
+  offer.lists[static_cast<std::size_t>(ListKind::tools)] =
+      std::make_shared<const ItemList>(ItemList{make_tool(AuditTool::tool_json()), make_tool(CacheTool::tool_json())});
+  return std::make_shared<const Offer>(std::move(offer));
 }
 
 // The value that goes upstream in the place of `value`: as it came, or as edited.
@@ -43,8 +51,7 @@ BuiltinServer::BuiltinServer(const audit::Log& log, const base::Clock& clock, co
     : log_(log),
       clock_(clock),
       limits_(limits),
-      tools_(std::make_shared<const ToolList>(
-          ToolList{make_tool(AuditTool::tool_json()), make_tool(CacheTool::tool_json())})),
+      offer_(make_offer()),
       shared_{.limit = limits.cache_bytes * kSharedCacheFactor} {}
 
 BuiltinServer::~BuiltinServer() = default;
@@ -63,7 +70,7 @@ Description BuiltinServer::describe() const {
           .server_name = "clawql",
           .server_version = CLAWQL_VERSION,
           .protocol_version = {},
-          .tools = tools_->size(),
+          .tools = offer_->list(ListKind::tools).size(),
           .calls_in_flight = 0,
           .calls = calls_,
           .starts = 1,

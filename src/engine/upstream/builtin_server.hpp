@@ -31,12 +31,14 @@ class BuiltinServer final : public Server {
   const std::string& prefix() const override { return prefix_; }
   State state() const override { return State::ready; }
   bool worth_waiting_for() const override { return false; }
-  std::shared_ptr<const ToolList> tools() const override { return tools_; }
+  std::shared_ptr<const Offer> offer() const override { return offer_; }
   Description describe() const override;
   std::optional<CallId> call(const OutgoingRequest& request, CallSink& sink) override;
   void cancel(CallId, std::string_view) override {}
   void set_log_level(std::string_view) override {}
-  bool has_logging() const override { return false; }
+  void subscribe(std::string_view) override {}
+  void unsubscribe(std::string_view) override {}
+  void send(std::string_view) override {}
 
  private:
   struct Principal {
@@ -52,7 +54,7 @@ class BuiltinServer final : public Server {
   base::Limits limits_;
   const std::string name_ = "clawql";
   const std::string prefix_ = "clawql__";
-  std::shared_ptr<const ToolList> tools_;
+  std::shared_ptr<const Offer> offer_;
   SharedBytes shared_;
   std::map<std::string, std::unique_ptr<Principal>> principals_;
   std::uint64_t uses_ = 0;

@@ -72,15 +72,16 @@ class BuiltinServerTest : public testing::Test {
 };
 
 TEST_F(BuiltinServerTest, lists_its_two_tools_with_strict_schemas) {
-  const auto tools = server->tools();
-  ASSERT_EQ(tools->size(), 2U);
-  EXPECT_EQ((*tools)[0].name, "audit");
-  EXPECT_EQ((*tools)[1].name, "cache");
-  for (const Tool& tool : *tools) {
+  const auto offer = server->offer();
+  const ItemList& tools = offer->list(ListKind::tools);
+  ASSERT_EQ(tools.size(), 2U);
+  EXPECT_EQ(tools[0].key, "audit");
+  EXPECT_EQ(tools[1].key, "cache");
+  for (const Item& tool : tools) {
     const auto document = json::Document::parse(tool.json, {});
     ASSERT_TRUE(document);
     EXPECT_EQ(document->root().find("inputSchema").find("additionalProperties").boolean(), false);
-    EXPECT_EQ(tool.json.substr(tool.name_offset, tool.name_length), "\"" + tool.name + "\"");
+    EXPECT_EQ(tool.json.substr(tool.key_offset, tool.key_length), "\"" + tool.key + "\"");
   }
   EXPECT_EQ(server->prefix(), "clawql__");
   EXPECT_EQ(server->state(), State::ready);

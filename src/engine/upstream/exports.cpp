@@ -88,11 +88,11 @@ void Exports::publish(Server& server) {
   if (shards_.size() < 2) return;
   ServerView& told = told_[server.name()];
   const bool worth_waiting = server.worth_waiting_for();
-  auto tools = server.tools();
-  if (told.state == server.state() && told.worth_waiting == worth_waiting && told.tools == tools) return;
+  auto offer = server.offer();
+  if (told.state == server.state() && told.worth_waiting == worth_waiting && told.offer == offer) return;
   told.state = server.state();
   told.worth_waiting = worth_waiting;
-  told.tools = std::move(tools);
+  told.offer = std::move(offer);
   for (std::uint32_t shard = 0; shard < shards_.size(); ++shard)
     if (shard != shard_) tell(shard, server);
 }
@@ -102,7 +102,7 @@ void Exports::tell(std::uint32_t shard, Server& server) {
   ServerView view{.state = server.state(),
                   .worth_waiting = server.worth_waiting_for(),
                   .reason = server.describe().reason,
-                  .tools = server.tools()};
+                  .offer = server.offer()};
   to.loop().post([&to, name = server.name(), now = std::move(view)]() mutable { to.server_is(name, std::move(now)); });
 }
 

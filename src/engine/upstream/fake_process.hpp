@@ -27,7 +27,10 @@ class FakeProcess {
     input = std::move(stdin_read);
     output = std::move(stdout_write);
     errors = std::move(stderr_write);
-    return {incarnation, std::move(stdin_write), std::move(stdout_read), std::move(stderr_read)};
+    return {.incarnation = incarnation,
+            .to_server = std::move(stdin_write),
+            .from_server = std::move(stdout_read),
+            .errors = std::move(stderr_read)};
   }
   void die() {
     input.reset();
@@ -67,10 +70,17 @@ class FakeProcess {
 
 class FakeLauncher final : public Launcher {
  public:
-  void start(std::string_view server) override { asked.push_back("start " + std::string(server)); }
-  void stop(std::string_view server) override { asked.push_back("stop " + std::string(server)); }
-  void restart(std::string_view server) override { asked.push_back("restart " + std::string(server)); }
-  std::vector<std::string> asked;
+  void start(std::string_view server, std::uint64_t instance) override { write_down("start ", server, instance); }
+  void stop(std::string_view server, std::uint64_t instance) override { write_down("stop ", server, instance); }
+  void restart(std::string_view server, std::uint64_t instance) override { write_down("restart ", server, instance); }
+  std::vector<std::string> asked;  // "start files", or "start files 7" for an instance of its own
+
+ private:
+  void write_down(std::string what, std::string_view server, std::uint64_t instance) {
+    what += server;
+    if (instance != kShared) what += " " + std::to_string(instance);
+    asked.push_back(std::move(what));
+  }
 };
 
 }  // namespace clawql::engine::upstream::testing_support

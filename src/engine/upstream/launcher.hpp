@@ -1,5 +1,5 @@
-// How the engine asks for processes: by name. It cannot start one itself; the supervisor does, from its own copy of the
-// configuration.
+// How the engine asks for processes: by name and instance. It cannot start one itself; the supervisor does, from its
+// own copy of the configuration.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +9,14 @@
 
 namespace clawql::engine::upstream {
 
+inline constexpr std::uint64_t kShared = 0;  // the instance that all clients share
+
 class Launcher {
  public:
-  virtual void start(std::string_view server) = 0;
-  virtual void stop(std::string_view server) = 0;     // stdin closed, TERM, KILL
-  virtual void restart(std::string_view server) = 0;  // e.g. after garbage on stdout
+  // `instance`: kShared, or a number that was never used before; see ipc::ServerMessage for what holds of it.
+  virtual void start(std::string_view server, std::uint64_t instance) = 0;
+  virtual void stop(std::string_view server, std::uint64_t instance) = 0;     // stdin closed, TERM, KILL
+  virtual void restart(std::string_view server, std::uint64_t instance) = 0;  // e.g. after garbage on stdout
 
  protected:
   ~Launcher() = default;
@@ -21,7 +24,8 @@ class Launcher {
 
 // The pipes of a server that the supervisor started.
 struct Pipes {
-  std::uint64_t incarnation = 0;  // rises with each start
+  std::uint64_t instance = kShared;
+  std::uint64_t incarnation = 0;  // rises with each start of the instance
   os::Fd to_server;               // its stdin
   os::Fd from_server;             // its stdout
   os::Fd errors;                  // its stderr

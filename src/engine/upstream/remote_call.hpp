@@ -38,7 +38,7 @@ struct ServerView {
   State state = State::stopped;
   bool worth_waiting = false;
   std::string reason;
-  std::shared_ptr<const ToolList> tools = std::make_shared<const ToolList>();  // immutable, so shared between threads
+  std::shared_ptr<const Offer> offer = std::make_shared<const Offer>();  // immutable, so shared between threads
 };
 
 // A call on its way between two shards; unique in the calling one.

@@ -28,7 +28,7 @@ void RemoteServer::is(ServerView view) {
   woken_ = false;
   const ServerView before = std::exchange(view_, std::move(view));
   if (view_.worth_waiting && !before.worth_waiting) patience_until_ = imports_.loop().now() + kListPatience;
-  if (view_.tools != before.tools) observer_.on_tools_changed(*this);
+  if (view_.offer != before.offer) observer_.on_offer_changed(*this);
   if (before.worth_waiting && !view_.worth_waiting) observer_.on_settled(*this);
 }
 
@@ -41,7 +41,7 @@ Description RemoteServer::describe() const {
           .server_name = {},
           .server_version = {},
           .protocol_version = {},
-          .tools = view_.tools->size(),
+          .tools = view_.offer->list(ListKind::tools).size(),
           .not_offered = {}};
 }
 

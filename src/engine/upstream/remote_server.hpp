@@ -34,13 +34,15 @@ class RemoteServer final : public Server {
   const std::string& prefix() const override { return prefix_; }
   State state() const override { return view_.state; }
   bool worth_waiting_for() const override;
-  std::shared_ptr<const ToolList> tools() const override { return view_.tools; }
+  std::shared_ptr<const Offer> offer() const override { return view_.offer; }
   Description describe() const override;
   std::optional<CallId> call(const OutgoingRequest& request, CallSink& sink) override;
   void cancel(CallId call, std::string_view reason) override;
   // The owner's line asks it, for the sessions of all shards.
   void set_log_level(std::string_view) override {}
-  bool has_logging() const override { return false; }
+  void subscribe(std::string_view) override {}
+  void unsubscribe(std::string_view) override {}
+  void send(std::string_view) override {}
   void wake() override;
 
  private:

@@ -1,4 +1,4 @@
-// A server behind us, whatever it is (a stdio process, the built-in one, later HTTP): a name, a state, a list of tools,
+// A server behind us, whatever it is (a stdio process, the built-in one, later HTTP): a name, a state, what it offers,
 // and calls. It owns the conversation with its peer: its own ids and progress tokens, the handshake, paging, restarts.
 // What comes from it is hostile and was parsed once, whole, before anybody here sees it. Lives on the loop of the shard
 // that owns it.
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/refusal.hpp"
+#include "engine/upstream/offer.hpp"
 #include "json/document.hpp"
 
 namespace clawql::engine::upstream {
@@ -28,7 +29,9 @@ struct OutgoingRequest {
   std::optional<std::string_view>
       progress_token;  // raw value of params._meta.progressToken; replaced by the server's own
   std::vector<std::pair<std::string_view, std::string>> edits;  // further slices, e.g. params.name without its prefix
-  std::string principal;  // who calls ("uid:1000", "loopback"): the built-in server keeps data apart by it
+  bool wants_log = false;  // modern: params._meta names a log level (else the server may tell it nothing)
+  bool modern = false;     // it carries the claim of 2026-07-28 in params._meta; else it is of the handshake era
+  std::string principal;   // who calls ("uid:1000", "loopback"): the built-in server keeps data apart by it
 };
 
 // Where a call's answers go. Exactly one of on_response and on_failure ends it; nothing is called after that, nor after
@@ -42,17 +45,13 @@ class CallSink {
   // replaced), or notifications/message when this was the only call in flight.
   virtual void on_notification(const json::Document& message) = 0;
   virtual void on_failure(const base::Refusal& refusal) = 0;
+  // The server asked for a client feature ("sampling", "elicitation" or "roots") that it was not offered, while this
+  // was the only call in flight; it was told that there is none. The call goes on, and mostly ends in an error.
+  virtual void on_request_refused(std::string_view /*feature*/) {}
 
  protected:
   ~CallSink() = default;
 };
-
-struct Tool {
-  std::string name;                              // as the server writes it
-  std::string json;                              // the whole tool object, byte for byte
-  std::size_t name_offset = 0, name_length = 0;  // of the raw value of "name" in `json`, with its quotes
-};
-using ToolList = std::vector<Tool>;  // in the server's order, already cut to the entry's allow-list
 
 enum class State : std::uint8_t { stopped, starting, ready, failed };
 std::string_view to_string(State state);
@@ -64,7 +63,8 @@ struct Description {  // for `clawql status`
   std::string reason;                                         // of `failed`, or of the last exit
   std::vector<std::string> last_stderr;                       // escaped lines, newest last; at most 5 here
   std::string server_name, server_version, protocol_version;  // from its handshake; hostile text
-  std::size_t tools = 0, calls_in_flight = 0;
+  Features features;                                          // of offer()
+  std::size_t tools = 0, resources = 0, prompts = 0, calls_in_flight = 0;
   std::uint64_t calls = 0, starts = 0, protocol_errors = 0;
   std::vector<std::string>
       not_offered;  // features that a shared server is not offered: "sampling", "elicitation", "roots"
@@ -74,10 +74,15 @@ class Server {
  public:
   class Observer {
    public:
-    virtual void on_tools_changed(Server& server) = 0;  // tools() is another list now (also: gone, because it failed)
+    virtual void on_offer_changed(Server& server) = 0;  // offer() is another one now (also: empty, because it failed)
     virtual void on_settled(Server& server) = 0;        // left `starting`: ready or failed
-    // A log notification that no single call claims: to the gateway's log.
-    virtual void on_stray_log(Server& server, const json::Document& message) = 0;
+    // A notification that belongs to no call: notifications/message (to the gateway's log where no single client can be
+    // meant), notifications/resources/updated, notifications/tasks/status, notifications/elicitation/complete, and
+    // notifications/cancelled of a request that the server made itself. Nothing else comes here.
+    virtual void on_notification(Server& server, const json::Document& message) = 0;
+    // A request that only a client can answer (sampling/createMessage, elicitation/create, roots/list), from a server
+    // that was offered it. The answer goes back by send(), under the same raw id.
+    virtual void on_request(Server& server, const json::Document& message) = 0;
 
    protected:
     ~Observer() = default;
@@ -90,8 +95,8 @@ class Server {
   // True while a list should still wait for this server: it is starting and started less than 5 s ago.
   virtual bool worth_waiting_for() const = 0;
   // Never null. Empty before it was ready for the first time and when it failed; while it restarts after a crash the
-  // list stays, so that the next call finds its tool and waits.
-  virtual std::shared_ptr<const ToolList> tools() const = 0;
+  // lists stay, so that the next call finds its tool and waits.
+  virtual std::shared_ptr<const Offer> offer() const = 0;
   virtual Description describe() const = 0;
 
   // Sends the request; a lazy or stopped server is started first and the request waits within the call's time limit.
@@ -101,7 +106,12 @@ class Server {
   virtual void cancel(CallId call, std::string_view reason) = 0;
   // The log level that the server is asked for (least severe over all sessions); sent when it declared `logging`.
   virtual void set_log_level(std::string_view level) = 0;
-  virtual bool has_logging() const = 0;
+  // Somebody wants to hear when this resource changes, or nobody does any more. Kept over restarts.
+  virtual void subscribe(std::string_view uri) = 0;
+  virtual void unsubscribe(std::string_view uri) = 0;
+  // A whole message of a client: the answer to a request of the server's (its raw id is in it already), or a
+  // notification (notifications/roots/list_changed, notifications/progress). Dropped when the server does not run.
+  virtual void send(std::string_view message) = 0;
   // Somebody wants its list: a lazy server that was never started is started now. Does nothing in every other state.
   virtual void wake() {}
 };

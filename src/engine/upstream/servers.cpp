@@ -35,7 +35,7 @@ void Servers::apply(const ipc::EngineSettings& settings) {
 void Servers::retire(std::unique_ptr<StdioServer> server) {
   const std::string name = server->name();
   server->retire();
-  parts_.launcher.stop(name);
+  parts_.launcher.stop(name, kShared);
   note(name, "server.removed", "it is no longer in the configuration", audit::Outcome::success);
   parts_.loop.post([kept = std::move(server)] {});
 }
@@ -48,8 +48,8 @@ void Servers::start_eager() {
 std::vector<Servers::Slot> Servers::slots() const {
   std::vector<Slot> slots;
   slots.reserve(entries_.size() + 1);
-  if (builtin_) slots.push_back({builtin_.get(), 0});
-  for (const Entry& each : entries_) slots.push_back({each.server.get(), each.settings.call_seconds});
+  if (builtin_) slots.push_back({builtin_.get(), nullptr, 0});
+  for (const Entry& each : entries_) slots.push_back({each.server.get(), nullptr, each.settings.call_seconds});
   return slots;
 }
 
@@ -80,6 +80,7 @@ void Servers::note(std::string_view server, std::string_view subtype, std::strin
 }
 
 void Servers::started(std::string_view name, Pipes pipes) {
+  if (pipes.instance != kShared) return parts_.launcher.stop(name, pipes.instance);  // nobody asked for it
   Entry* const found = entry(name);
   if (found == nullptr) return;
   note(name, "server.started", "incarnation " + std::to_string(pipes.incarnation), audit::Outcome::success);
@@ -88,7 +89,7 @@ void Servers::started(std::string_view name, Pipes pipes) {
 
 void Servers::exited(const ipc::ServerExited& exit) {
   Entry* const found = entry(exit.name);
-  if (found == nullptr) return;
+  if (found == nullptr || exit.instance != kShared) return;
   note(exit.name, "server.exited", exit.how, audit::Outcome::error);
   found->server->exited(exit);
 }

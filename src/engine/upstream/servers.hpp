@@ -33,6 +33,9 @@ class Servers {
   };
   struct Slot {
     Server* server;
+    // The same entry spoken to in the modern era, by a process of its own; null where there is none. Of use when
+    // `server` speaks both eras.
+    Server* modern;
     std::uint64_t call_seconds;  // 0: limits.call_seconds
   };
 

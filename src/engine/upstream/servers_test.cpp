@@ -17,9 +17,10 @@ using testing::IsEmpty;
 
 class QuietObserver final : public Server::Observer {
  public:
-  void on_tools_changed(Server&) override {}
+  void on_offer_changed(Server&) override {}
   void on_settled(Server&) override {}
-  void on_stray_log(Server&, const json::Document&) override {}
+  void on_notification(Server&, const json::Document&) override {}
+  void on_request(Server&, const json::Document&) override {}
 };
 
 class FailureSink final : public CallSink {
@@ -107,6 +108,9 @@ TEST_F(ServersTest, reports_reach_the_server_by_name_and_the_audit_log) {
   EXPECT_TRUE(audit.recent("", 10).empty());
   servers.started("a", process.spawn(1));
   EXPECT_EQ(servers.describe()[1].starts, 1U);
+  process.say(R"({"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"unknown method"}})");
+  while (loop.poll() != 0) {
+  }
   process.die();
   servers.exited({.name = "a", .incarnation = 1, .how = "exited with status 3", .retry_ms = 250});
   while (loop.poll() != 0) {

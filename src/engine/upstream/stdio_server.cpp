@@ -2,22 +2,14 @@
 
 #include <algorithm>
 
+#include "engine/upstream/one_line.hpp"
 #include "json/writer.hpp"
 
 namespace clawql::engine::upstream {
 namespace {
 
-constexpr std::size_t kReplyIdBytes = 256;  // a server's own request ids, when we must answer them
-constexpr std::size_t kReasonBytes = 256;   // of a cancellation, towards the server
-constexpr std::size_t kGarbageShown = 120;  // of a dropped line, in the log
+constexpr std::size_t kReasonBytes = 256;  // of a cancellation, towards the server
 constexpr std::size_t kStatusStderrLines = 5;
-
-// The framing is one message a line. Raw line breaks can stand in a client's JSON only between its tokens, where a
-// blank means the same.
-void join_lines(std::string& out, std::size_t from) {
-  for (const char line_break : {'\n', '\r'})
-    for (auto at = out.find(line_break, from); at != std::string::npos; at = out.find(line_break, at)) out[at] = ' ';
-}
 
 json::Splice addressed(const OutgoingRequest& request, CallId id) {
   json::Splice splice(request.text);
@@ -28,41 +20,47 @@ json::Splice addressed(const OutgoingRequest& request, CallId id) {
   return splice;
 }
 
+std::string subscription_members(std::string_view uri) {
+  return R"("uri":)" + json::quoted(uri);
+}
+
 }  // namespace
 
-StdioServer::StdioServer(Parts parts, const ipc::ServerSettings& settings, const base::Limits& limits)
+StdioServer::StdioServer(Parts parts, const ipc::ServerSettings& settings, const base::Limits& limits, Role role)
     : parts_(parts),
       settings_(settings),
       limits_(limits),
+      role_(std::move(role)),
+      offered_(role_),
       metrics_(parts.metrics, settings.name),
       grace_(parts.loop, [this] { on_grace_over(); }),
-      restart_(parts.loop, [this] { parts_.launcher.restart(settings_.name); }),
-      own_deadline_(parts.loop, [this] { on_own_deadline(); }),
-      refetch_(parts.loop, [this] { request_refetch(); }),
-      tools_(std::make_shared<const ToolList>()) {}
+      restart_(parts.loop, [this] { parts_.launcher.restart(settings_.name, role_.instance); }),
+      handshake_deadline_(parts.loop, [this] { on_late_handshake(); }),
+      offer_(std::make_shared<const Offer>()) {}
 
 StdioServer::~StdioServer() = default;
 
-base::Milliseconds StdioServer::call_limit() const {
-  const std::uint64_t seconds = settings_.call_seconds != 0 ? settings_.call_seconds : limits_.call_seconds;
-  return std::chrono::seconds(seconds);
-}
-
 Description StdioServer::describe() const {
-  return {.name = settings_.name,
-          .kind = "stdio",
-          .state = state_,
-          .reason = reason_,
-          .last_stderr = stderr_tail_.last(kStatusStderrLines),
-          .server_name = server_name_,
-          .server_version = server_version_,
-          .protocol_version = protocol_version_,
-          .tools = tools_->size(),
-          .calls_in_flight = calls_.size(),
-          .calls = calls_total_,
-          .starts = starts_,
-          .protocol_errors = protocol_errors_,
-          .not_offered = {"sampling", "elicitation", "roots"}};
+  Description all{.name = settings_.name,
+                  .kind = "stdio",
+                  .state = state_,
+                  .reason = reason_,
+                  .last_stderr = stderr_tail_.last(kStatusStderrLines),
+                  .server_name = introduction_.name,
+                  .server_version = introduction_.version,
+                  .protocol_version = introduction_.protocol_version,
+                  .features = offer_->features,
+                  .tools = offer_->list(ListKind::tools).size(),
+                  .resources = offer_->list(ListKind::resources).size(),
+                  .prompts = offer_->list(ListKind::prompts).size(),
+                  .calls_in_flight = calls_.size(),
+                  .calls = calls_total_,
+                  .starts = starts_,
+                  .protocol_errors = protocol_errors_,
+                  .not_offered = {}};
+  for (const ClientFeature& feature : kClientFeatures)
+    if (!offered_.has(feature)) all.not_offered.emplace_back(feature.name);
+  return all;
 }
 
 // ---- calls
@@ -79,7 +77,7 @@ std::optional<CallId> StdioServer::call(const OutgoingRequest& request, CallSink
   if (retired_) return refuse(sink, base::Reason::server_unavailable, "it was removed from the configuration");
   wake();
   if (state_ == State::failed) return refuse(sink, base::Reason::server_unavailable, reason_);
-  const bool can_send = state_ == State::ready && process_ && process_->input_open();
+  const bool can_send = can_hear();
   if (can_send && process_->pending() > kUnsentBytes)
     return refuse(sink, base::Reason::overloaded, "it does not read what was sent to it");
   if (!can_send && (held_.size() >= kWaitingCalls || held_bytes_ + request.text.size() > kWaitingBytes))
@@ -94,32 +92,46 @@ std::optional<CallId> StdioServer::call(const OutgoingRequest& request, CallSink
                    .first->second;
   call.sink = &sink;
   call.wants_progress = request.progress_token.has_value();
+  call.modern = request.modern;
+  call.wants_log = request.wants_log || !request.modern;
   call.began = parts_.loop.now();
-  call.deadline.set(call_limit());
+  call.deadline.set(call_limit(settings_, limits_));
   const json::Splice splice = addressed(request, id);
-  if (can_send) {
+  if (can_send && !(speaks_modern_now() && !call.modern)) {
     std::string& out = process_->out();
     const std::size_t before = out.size();
     splice.append_to(out);
     join_lines(out, before);
     out += '\n';
-    call.sent = true;
     process_->written(out.size() - before);
+    call.sent = true;
+  } else if (can_send) {
+    write_call(call, splice.str());
+    call.sent = true;
   } else {
     splice.append_to(call.text);
-    join_lines(call.text, 0);
-    call.text += '\n';
     held_bytes_ += call.text.size();
     held_.push_back(id);
   }
   return id;
 }
 
+// A request of the handshake era to a server of the modern one alone gets the claim that its client could not make.
+void StdioServer::write_call(const Call& call, std::string_view text) {
+  constexpr std::size_t kRoomForOurs = 4096;  // the number and the name that were put in
+  const json::ParseLimits limits{.bytes = limits_.request_body + kRoomForOurs, .depth = limits_.json_depth};
+  const std::string_view level = introduction_.features.logging ? std::string_view(log_level_) : std::string_view();
+  std::string line = speaks_modern_now() && !call.modern ? Claim(level).added_to(text, limits) : std::string(text);
+  join_lines(line, 0);
+  line += '\n';
+  process_->write(line);
+}
+
 void StdioServer::send_held_calls() {
   for (const CallId id : std::exchange(held_, {})) {
     const auto found = calls_.find(id);
     if (found == calls_.end()) continue;
-    process_->write(found->second.text);
+    write_call(found->second, found->second.text);
     std::string().swap(found->second.text);
     found->second.sent = true;
   }
@@ -160,120 +172,63 @@ void StdioServer::cancel(CallId id, std::string_view reason) {
 
 void StdioServer::send_cancelled(CallId id, std::string_view reason) {
   if (!process_ || !process_->input_open() || process_->pending() > kUnsentBytes) return;
-  std::string line =
-      R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":)" + std::to_string(id);
+  std::string members = R"("requestId":)" + std::to_string(id);
   if (!reason.empty()) {
-    line += R"(,"reason":)";
-    json::append_string(line, reason.substr(0, kReasonBytes));
+    members += R"(,"reason":)";
+    json::append_string(members, reason.substr(0, kReasonBytes));
   }
-  line += "}}\n";
-  process_->write(line);
+  own_.tell("notifications/cancelled", members);
 }
 
-// ---- what the server says
+// ---- what else clients want
 
-void StdioServer::count_protocol_error(std::string_view what) {
-  ++protocol_errors_;
-  metrics_.protocol_errors.add();
-  if (!garbage_rate_.take(parts_.loop.now())) return;
-  parts_.log.warning("server.protocol-error",
-                     {{"server", settings_.name}, {"why", what}, {"unreported", garbage_rate_.take_suppressed()}});
+bool StdioServer::can_hear() const {
+  return state_ == State::ready && process_ && process_->input_open();
 }
 
-void StdioServer::on_garbage(std::string_view why, std::string_view line) {
-  ++protocol_errors_;
-  metrics_.protocol_errors.add();
-  fail_only_call(why, line);
-  if (!garbage_rate_.take(parts_.loop.now())) return;
-  // What looks like a message may hold somebody's data; a stray print does not.
-  const auto begin = line.find_first_not_of(" \t");
-  const bool printed = begin != std::string_view::npos && line[begin] != '{' && line[begin] != '[';
-  parts_.log.warning("server.garbage", {{"server", settings_.name},
-                                        {"why", why},
-                                        {"line", printed ? line.substr(0, kGarbageShown) : "(not shown)"},
-                                        {"bytes", std::uint64_t{line.size()}},
-                                        {"unreported", garbage_rate_.take_suppressed()}});
+void StdioServer::set_log_level(std::string_view level) {
+  log_level_ = level;
+  if (can_hear()) send_log_level();
 }
 
-// An answer that cannot be read (a key twice, bad UTF-8, too deep) is an answer all the same. Its id may not be taken
-// from text that is no JSON; but where one call alone can be meant, waiting for its time limit helps nobody.
-void StdioServer::fail_only_call(std::string_view why, std::string_view line) {
-  const auto has = [line](std::string_view part) { return line.find(part) != std::string_view::npos; };
-  const auto begin = line.find_first_not_of(" \t");
-  const bool answers = begin != std::string_view::npos && line[begin] == '{' && has("\"jsonrpc\"") &&
-                       (has("\"result\"") || has("\"error\"")) && !has("\"method\"");
-  if (!answers || !own_requests_.empty() || calls_.size() != 1 || !calls_.begin()->second.sent) return;
-  // What is JSON but no message of ours (an id of another type) says for itself that it is for nobody.
-  if (json::Document::parse(line, {.bytes = limits_.server_message, .depth = limits_.json_depth})) return;
-  end_call(calls_.begin()->first, base::Reason::server_unavailable, "its answer cannot be read: " + std::string(why));
+// The modern era has no level but that of each request: those that get their claim here have it from there.
+void StdioServer::send_log_level() {
+  if (speaks_modern_now() || !introduction_.features.logging) return;
+  if (log_level_.empty() || log_level_ == log_level_sent_) return;
+  log_level_sent_ = log_level_;
+  // A server that does not like the level keeps its own.
+  own_.ask("logging/setLevel", R"("level":)" + json::quoted(log_level_), [](const OwnRequests::Answer&) {});
 }
 
-void StdioServer::on_stderr(std::string_view bytes) {
-  for (const std::string& line : stderr_tail_.feed(bytes)) {
-    if (!stderr_rate_.take(parts_.loop.now())) continue;
-    parts_.log.info("server.stderr",
-                    {{"server", settings_.name}, {"line", line}, {"unreported", stderr_rate_.take_suppressed()}});
+void StdioServer::subscribe(std::string_view uri) {
+  if (!subscriptions_.add(uri) || !can_hear() || !introduction_.features.subscribe) return;
+  if (listen_) return listen_->update();
+  own_.ask("resources/subscribe", subscription_members(uri), [](const OwnRequests::Answer&) {});
+}
+
+void StdioServer::unsubscribe(std::string_view uri) {
+  if (!subscriptions_.remove(uri) || !can_hear() || !introduction_.features.subscribe) return;
+  if (listen_) return listen_->update();
+  own_.ask("resources/unsubscribe", subscription_members(uri), [](const OwnRequests::Answer&) {});
+}
+
+// To a process that knows of none yet.
+void StdioServer::subscribe_all() {
+  if (speaks_modern_now()) {
+    listen_.emplace(Listen::Parts{parts_.loop, own_, parts_.log, settings_.name, introduction_, subscriptions_});
+    return listen_->update();
   }
+  if (!introduction_.features.subscribe) return;
+  for (const auto& [uri, count] : subscriptions_.uris())
+    own_.ask("resources/subscribe", subscription_members(uri), [](const OwnRequests::Answer&) {});
 }
 
-void StdioServer::on_message(const json::Document& document, const ServerMessage& message) {
-  switch (message.kind) {
-    case ServerMessage::Kind::answer: return on_answer(document, message);
-    case ServerMessage::Kind::request: return on_request(message);
-    case ServerMessage::Kind::notification: return on_notification(document, message);
-    case ServerMessage::Kind::nothing: return;  // never handed over
-  }
-}
-
-void StdioServer::on_answer(const json::Document& document, const ServerMessage& message) {
-  const auto id = message.id.uint64();
-  if (!id || *id == 0 || *id >= next_id_) return count_protocol_error("an answer to a request that was never made");
-  if (const auto own = std::ranges::find(own_requests_, *id, &OwnRequest::id); own != own_requests_.end()) {
-    const Own what = own->what;
-    own_requests_.erase(own);
-    return on_own_answer(what, document, message);
-  }
-  const auto found = calls_.find(*id);
-  if (found == calls_.end() || !found->second.sent) {
-    metrics_.late_answers.add();
-    return;
-  }
-  if (!message.fault.empty()) {
-    count_protocol_error(message.fault);
-    return end_call(*id, base::Reason::server_unavailable, "it answered with " + std::string(message.fault));
-  }
-  const auto node = calls_.extract(found);
-  metrics_.latency.observe_microseconds(static_cast<std::uint64_t>((parts_.loop.now() - node.mapped().began).count()));
-  node.mapped().sink->on_response(document);
-}
-
-// It was offered no client feature, so there is nothing but ping that it may ask.
-void StdioServer::on_request(const ServerMessage& message) {
-  const std::string_view id = message.id.raw();
-  if (id.size() > kReplyIdBytes) return count_protocol_error("a request with a very long id");
-  if (!process_->input_open() || process_->pending() > kUnsentReplyBytes) return;
-  std::string line = R"({"jsonrpc":"2.0","id":)" + std::string(id);
-  line +=
-      message.method.equals("ping") ? R"(,"result":{}})" : R"(,"error":{"code":-32601,"message":"Method not found"}})";
+void StdioServer::send(std::string_view message) {
+  if (!can_hear() || process_->pending() > kUnsentBytes) return;
+  std::string line(message);
+  join_lines(line, 0);
   line += '\n';
   process_->write(line);
-}
-
-void StdioServer::on_notification(const json::Document& document, const ServerMessage& message) {
-  if (message.method.equals("notifications/progress")) {
-    const auto token = document.root().find("params").find("progressToken").uint64();
-    const auto found = token ? calls_.find(*token) : calls_.end();
-    if (found == calls_.end() || !found->second.sent || !found->second.wants_progress) return;
-    found->second.sink->on_notification(document);
-  } else if (message.method.equals("notifications/message")) {
-    // Nothing in it says for whom it is. With one call in flight there is no doubt; else nobody but us may see it.
-    if (calls_.size() == 1 && calls_.begin()->second.sent)
-      calls_.begin()->second.sink->on_notification(document);
-    else if (stray_rate_.take(parts_.loop.now()))
-      parts_.observer.on_stray_log(*this, document);
-  } else if (message.method.equals("notifications/tools/list_changed")) {
-    if (lists_tools_) request_refetch();
-  }
 }
 
 }  // namespace clawql::engine::upstream

@@ -1,12 +1,13 @@
-// A server that runs as a process and speaks newline-delimited JSON on its stdin and stdout (MCP 2025-11-25,
-// basic/transports, stdio). One process serves all clients: so it gets our own ids and progress tokens, is offered no
-// client feature, and never learns which client asks. It starts by name through the supervisor, and every call in it
+// A server that runs as a process and speaks newline-delimited JSON on its stdin and stdout (MCP 2025-11-25 and
+// 2026-07-28, basic/transports, stdio). It gets our own ids and progress tokens and never learns which client asks; one
+// that serves many clients is offered no client feature. It starts by name through the supervisor, and every call in it
 // fails at once when it dies.
 //
-// The life of it:  stopped → starting (asked for; process there; initialize; tools/list) → ready
-//   ready → starting when it dies and comes back by itself: calls wait for it, its list of tools stays until then
+// The life of it:  stopped → starting (asked for; process there; Handshake; Lists) → ready
+//   ready → starting when it dies and comes back by itself: calls wait for it, its offer stays until then
 //   starting → failed when it dies, refuses the handshake or breaks the protocol before it was ready: calls fail at
-//   once failed → starting when the supervisor starts it again
+//   once
+//   failed → starting when the supervisor starts it again
 #pragma once
 
 #include <cstdint>
@@ -16,22 +17,30 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <vector>
 
 #include "base/limits.hpp"
 #include "base/log.hpp"
+#include "engine/upstream/client_features.hpp"
+#include "engine/upstream/handshake.hpp"
 #include "engine/upstream/launcher.hpp"
+#include "engine/upstream/listen.hpp"
+#include "engine/upstream/lists.hpp"
+#include "engine/upstream/own_requests.hpp"
 #include "engine/upstream/rate_limit.hpp"
+#include "engine/upstream/role.hpp"
 #include "engine/upstream/server.hpp"
 #include "engine/upstream/server_process.hpp"
 #include "engine/upstream/stderr_tail.hpp"
-#include "engine/upstream/tool_collector.hpp"
+#include "engine/upstream/subscriptions.hpp"
 #include "engine/upstream/upstream_metrics.hpp"
 #include "ipc/settings.hpp"
 
 namespace clawql::engine::upstream {
 
-class StdioServer final : public Server, private ServerProcess::Handler {
+class StdioServer final : public Server,
+                          private ServerProcess::Handler,
+                          private Handshake::Handler,
+                          private Lists::Handler {
  public:
   struct Parts {  // all borrowed, for the server's life
     io::Loop& loop;
@@ -40,28 +49,30 @@ class StdioServer final : public Server, private ServerProcess::Handler {
     base::Logger& log;
     telemetry::Registry& metrics;
   };
-  static constexpr std::size_t kWaitingCalls = 1024;            // while it starts
-  static constexpr std::size_t kWaitingBytes = 64U << 20;       // the same, their texts
-  static constexpr std::size_t kUnsentBytes = 64U << 20;        // in its stdin; over it calls are refused
-  static constexpr std::size_t kUnsentReplyBytes = 1U << 20;    // over it its own requests get no answer
-  static constexpr base::Milliseconds kListPatience{5'000};     // a list waits no longer for its start
-  static constexpr base::Milliseconds kRefetchInterval{1'000};  // of the list of tools, however often it changes
-  static constexpr base::Milliseconds kExitGrace{1'000};        // from a closed pipe to the exit, else it is restarted
-  static constexpr base::Milliseconds kLastWords{200};          // from the exit to the end of its stdout
+  static constexpr std::size_t kWaitingCalls = 1024;          // while it starts
+  static constexpr std::size_t kWaitingBytes = 64U << 20;     // the same, their texts
+  static constexpr std::size_t kUnsentBytes = 64U << 20;      // in its stdin; over it calls are refused
+  static constexpr std::size_t kUnsentReplyBytes = 1U << 20;  // over it its own requests get no answer
+  static constexpr base::Milliseconds kListPatience{5'000};   // a list waits no longer for its start
+  static constexpr base::Milliseconds kExitGrace{1'000};      // from a closed pipe to the exit, else it is restarted
+  static constexpr base::Milliseconds kLastWords{200};        // from the exit to the end of its stdout
 
-  StdioServer(Parts parts, const ipc::ServerSettings& settings, const base::Limits& limits);
+  StdioServer(Parts parts, const ipc::ServerSettings& settings, const base::Limits& limits, Role role = {});
   ~StdioServer() override;
 
+  const Role& role() const { return role_; }
   const std::string& name() const override { return settings_.name; }
   const std::string& prefix() const override { return settings_.prefix; }
   State state() const override { return state_; }
   bool worth_waiting_for() const override;
-  std::shared_ptr<const ToolList> tools() const override { return tools_; }
+  std::shared_ptr<const Offer> offer() const override { return offer_; }
   Description describe() const override;
   std::optional<CallId> call(const OutgoingRequest& request, CallSink& sink) override;
   void cancel(CallId call, std::string_view reason) override;
   void set_log_level(std::string_view level) override;
-  bool has_logging() const override { return logging_; }
+  void subscribe(std::string_view uri) override;
+  void unsubscribe(std::string_view uri) override;
+  void send(std::string_view message) override;
   void wake() override;
 
   // From the supervisor.
@@ -78,61 +89,71 @@ class StdioServer final : public Server, private ServerProcess::Handler {
     CallSink* sink = nullptr;
     bool sent = false;
     bool wants_progress = false;
-    std::string text;  // while it waits to be sent
+    bool modern = false, wants_log = false;  // as the request said
+    std::string text;                        // while it waits to be sent
     base::Microseconds began{0};
     io::Deadline deadline;
   };
-  enum class Own : std::uint8_t { initialize, list, set_level };
-  struct OwnRequest {
-    std::uint64_t id;
-    Own what;
+  struct Exit {
+    std::string how;
+    bool comes_back;
   };
 
-  // stdio_server.cpp: calls and messages
-  void on_message(const json::Document& document, const ServerMessage& message) override;
-  void on_garbage(std::string_view why, std::string_view line) override;
-  void fail_only_call(std::string_view why, std::string_view line);
-  void on_stderr(std::string_view bytes) override;
-  void on_answer(const json::Document& document, const ServerMessage& message);
-  void on_request(const ServerMessage& message);
-  void on_notification(const json::Document& document, const ServerMessage& message);
+  // stdio_server.cpp: calls, and what else clients want
   std::optional<CallId> refuse(CallSink& sink, base::Reason reason, std::string why);
+  void write_call(const Call& call, std::string_view text);
   void send_held_calls();
   void forget_held(CallId id, const Call& call);
   void end_call(CallId id, base::Reason reason, const std::string& why);
   void fail_calls(bool sent_only, const std::string& why);
   void send_cancelled(CallId id, std::string_view reason);
-  void count_protocol_error(std::string_view what);
-  base::Milliseconds call_limit() const;
+  void send_log_level();
+  void subscribe_all();
+  bool can_hear() const;
+  bool speaks_modern_now() const { return introduction_.modern; }
 
-  // stdio_server_life.cpp: start, handshake, list of tools, end
+  // stdio_server_messages.cpp: what the server says
+  void on_message(const json::Document& document, const ServerMessage& message) override;
+  void on_garbage(std::string_view why, std::string_view line) override;
+  void fail_only_call(std::string_view why, std::string_view line);
+  void on_stderr(std::string_view bytes) override;
+  void on_answer(const json::Document& document, const ServerMessage& message);
+  void on_request(const json::Document& document, const ServerMessage& message);
+  void reply(json::Value id, std::string_view rest);
+  void on_notification(const json::Document& document, const ServerMessage& message);
+  void on_progress(const json::Document& document);
+  void on_log(const json::Document& document);
+  bool on_listened(const json::Document& document, json::Value method);
+  void count_protocol_error(std::string_view what);
+  Call* only_call();
+
+  // stdio_server_life.cpp: start, handshake, lists, end
   void on_output_closed() override;
   void on_errors_closed() override;
   void on_input_closed() override;
   void on_misconduct(const std::string& why) override;
+  void on_introduced(Introduction who) override;
+  void on_handshake_refused(const std::string& why) override;
+  void on_list(ListKind kind, std::shared_ptr<const ItemList> items, Freshness freshness) override;
+  void on_lists_complete() override;
+  void on_no_tools(const std::string& why) override;
   void begin_start();
-  void send_initialize();
-  void send_own(Own what, std::string_view method, std::string_view params);
-  void on_own_answer(Own what, const json::Document& document, const ServerMessage& message);
-  void on_initialized(const json::Document& document, const ServerMessage& message);
-  void on_list_page(const json::Document& document, const ServerMessage& message);
-  void fetch_list();
-  void request_refetch();
-  void finish_list();
-  void become_ready(std::size_t tools);
-  void on_own_deadline();
+  void become_ready();
+  void on_late_handshake();
   void on_grace_over();
   void restart_process(const std::string& why);
   void finish_exit();
+  bool may_be_killed_by_probe();
+  void drop_conversation();
   void drop_process();
   void fail(const std::string& why, bool ended_by_us = false);
-  void refuse_handshake(const std::string& why);
-  void set_tools(std::shared_ptr<const ToolList> tools);
-  void send_log_level();
+  void set_offer(Offer offer);
 
   Parts parts_;
   ipc::ServerSettings settings_;
   base::Limits limits_;
+  const Role role_;
+  const OfferedFeatures offered_;
   UpstreamMetrics metrics_;
 
   State state_ = State::stopped;
@@ -140,32 +161,32 @@ class StdioServer final : public Server, private ServerProcess::Handler {
   bool retired_ = false;
   bool ever_ready_ = false;        // in this incarnation
   bool restart_expected_ = false;  // we asked for it: an exit does not mean that it stays away
+  bool probes_ = true;             // false once server/discover did it no good
+  bool second_chance_used_ = false;
   std::uint32_t restarts_in_a_row_ = 0;
   base::Microseconds ready_since_{0};
   base::Microseconds start_began_{0};
   std::uint64_t newest_incarnation_ = 0;
-  std::unique_ptr<ServerProcess> process_;
-  struct Exit {
-    std::string how;
-    bool comes_back;
-  };
-  std::optional<Exit> exit_;   // reported, while the last bytes of its pipes are still being read
-  io::Deadline grace_;         // for the other half of an ending: exit report, or end of the pipes
-  io::Deadline restart_;       // when to ask for a restart, after misconduct
-  io::Deadline own_deadline_;  // of the handshake, or of a later list
-  io::Deadline refetch_;
-
   std::uint64_t next_id_ = 1;
+
+  std::unique_ptr<ServerProcess> process_;
+  OwnRequests own_{next_id_};
+  std::optional<Handshake> handshake_;  // with the process, and so on
+  std::optional<Lists> lists_;
+  std::optional<Listen> listen_;  // once ready, in the modern era
+  Introduction introduction_;
+  std::optional<Exit> exit_;         // reported, while the last bytes of its pipes are still being read
+  io::Deadline grace_;               // for the other half of an ending: exit report, or end of the pipes
+  io::Deadline restart_;             // when to ask for a restart, after misconduct
+  io::Deadline handshake_deadline_;  // until it is ready
+
   std::unordered_map<CallId, Call> calls_;
   std::deque<CallId> held_;  // calls to be sent once it is ready, oldest first
   std::size_t held_bytes_ = 0;
-  std::vector<OwnRequest> own_requests_;
 
-  std::shared_ptr<const ToolList> tools_;
-  std::optional<ToolCollector> collector_;  // while a list is being fetched
-  base::Microseconds last_fetch_{0};
-  std::string server_name_, server_version_, protocol_version_;
-  bool logging_ = false, lists_tools_ = false;
+  std::shared_ptr<const Offer> offer_;
+  Offer next_offer_;  // while it starts
+  Subscriptions subscriptions_;
   std::string log_level_, log_level_sent_;
 
   StderrTail stderr_tail_;

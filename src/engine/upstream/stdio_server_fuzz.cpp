@@ -33,15 +33,16 @@ class CheckingSink final : public CallSink {
 
 class QuietObserver final : public Server::Observer {
  public:
-  void on_tools_changed(Server& server) override {
-    for (const Tool& tool : *server.tools()) {
-      CLAWQL_CHECK(!tool.name.empty() && tool.name.size() <= ToolCollector::kNameBytes);
-      CLAWQL_CHECK(tool.json.size() >= tool.name_offset + tool.name_length);
-      CLAWQL_CHECK(tool.json[tool.name_offset] == '"');
+  void on_offer_changed(Server& server) override {
+    for (const Item& tool : server.offer()->list(ListKind::tools)) {
+      CLAWQL_CHECK(!tool.key.empty() && tool.key.size() <= 128);
+      CLAWQL_CHECK(tool.json.size() >= tool.key_offset + tool.key_length);
+      CLAWQL_CHECK(tool.json[tool.key_offset] == '"');
     }
   }
   void on_settled(Server&) override {}
-  void on_stray_log(Server&, const json::Document&) override {}
+  void on_notification(Server&, const json::Document&) override {}
+  void on_request(Server&, const json::Document&) override {}
 };
 
 void turn(io::Loop& loop) {

@@ -1,39 +1,37 @@
-// The life of a stdio server: start, handshake, list of tools, end. Its calls and messages are in stdio_server.cpp.
+// The life of a stdio server: start, handshake, lists, end. Its calls are in stdio_server.cpp, what it says is in
+// stdio_server_messages.cpp.
 #include <algorithm>
-#include <array>
 
 #include "engine/upstream/stdio_server.hpp"
-#include "json/writer.hpp"
 
 namespace clawql::engine::upstream {
 namespace {
 
-constexpr std::string_view kOfferedVersion = "2025-11-25";
-constexpr std::array<std::string_view, 4> kKnownVersions{"2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"};
 constexpr std::string_view kVersionWithBatches = "2025-03-26";
-constexpr std::size_t kShownBytes = 128;  // of names and versions that a server tells about itself
 constexpr std::string_view kNotStarted = "could not be started";  // ipc::ServerExited::how
 constexpr base::Milliseconds kFirstRestartDelay{250};
 constexpr base::Milliseconds kLongestRestartDelay{30'000};
 constexpr base::Microseconds kHealthyAfter{60'000'000};
 
-std::string shown(json::Value value) {
-  return value.string().value_or("").substr(0, kShownBytes);
+bool equal_lists(const ItemList& left, const ItemList& right) {
+  return std::ranges::equal(left, right, {}, &Item::json, &Item::json);
 }
 
-// "error -32603: …", from an answer that was judged well-formed.
-std::string error_text(json::Value error) {
-  return "error " + std::string(error.find("code").raw()) + ": " + shown(error.find("message"));
+bool equal_offers(const Offer& left, const Offer& right) {
+  for (const ListKind kind : kAllLists)
+    if (!equal_lists(left.list(kind), right.list(kind))) return false;
+  return left.features == right.features && left.freshness == right.freshness;
 }
 
-bool equal_lists(const ToolList& left, const ToolList& right) {
-  return std::ranges::equal(left, right, {}, &Tool::json, &Tool::json);
+void put(Offer& offer, ListKind kind, std::shared_ptr<const ItemList> items, Freshness freshness) {
+  offer.lists[static_cast<std::size_t>(kind)] = std::move(items);
+  offer.freshness[static_cast<std::size_t>(kind)] = freshness;
 }
 
 }  // namespace
 
 bool StdioServer::worth_waiting_for() const {
-  return state_ == State::starting && tools_->empty() && parts_.loop.now() - start_began_ < kListPatience;
+  return state_ == State::starting && offer_->is_empty() && parts_.loop.now() - start_began_ < kListPatience;
 }
 
 void StdioServer::wake() {
@@ -45,7 +43,7 @@ void StdioServer::begin_start() {
   reason_.clear();
   ever_ready_ = false;
   start_began_ = parts_.loop.now();
-  parts_.launcher.start(settings_.name);
+  parts_.launcher.start(settings_.name, role_.instance);
 }
 
 void StdioServer::started(Pipes pipes) {
@@ -62,150 +60,82 @@ void StdioServer::started(Pipes pipes) {
   restart_.clear();
   ++starts_;
   metrics_.starts.add();
+  const base::Milliseconds limit = call_limit(settings_, limits_);
   ServerProcess::Handler& handler = *this;
-  process_ = std::make_unique<ServerProcess>(parts_.loop, std::move(pipes), limits_, call_limit(), handler);
-  own_deadline_.set(call_limit());
-  send_initialize();
+  process_ = std::make_unique<ServerProcess>(parts_.loop, std::move(pipes), limits_, limit, handler);
+  own_.attach(*process_);
+  handshake_deadline_.set(limit);
+  Handshake::Handler& handshake_handler = *this;
+  handshake_.emplace(parts_.loop, own_, handshake_handler, role_, probes_);
+  handshake_->begin();
 }
 
-// ---- handshake
+// ---- handshake and lists
 
-void StdioServer::send_own(Own what, std::string_view method, std::string_view params) {
-  const std::uint64_t id = next_id_++;
-  own_requests_.push_back({id, what});
-  std::string line = R"({"jsonrpc":"2.0","id":)" + std::to_string(id);
-  line.append(R"(,"method":")").append(method).append(R"(","params":)").append(params).append("}\n");
-  process_->write(line);
+void StdioServer::on_introduced(Introduction who) {
+  if (handshake_->is_probing()) probes_ = false;  // it was not worth the time
+  introduction_ = std::move(who);
+  if (introduction_.protocol_version == kVersionWithBatches) process_->allow_batches();
+  if (introduction_.modern)
+    own_.set_claim(Claim());
+  else
+    own_.tell("notifications/initialized", {});
+  next_offer_ = {};
+  next_offer_.features = introduction_.features;
+  Lists::Handler& handler = *this;
+  lists_.emplace(Lists::Parts{parts_.loop, own_, handler, parts_.log, settings_, limits_}, introduction_.features);
+  lists_->begin();
 }
 
-void StdioServer::send_initialize() {
-  // One process serves all clients, so it is offered none of their features.
-  std::string params = R"({"protocolVersion":")";
-  params.append(kOfferedVersion);
-  params += R"(","capabilities":{},"clientInfo":{"name":"clawql","version":")" CLAWQL_VERSION R"("}})";
-  send_own(Own::initialize, "initialize", params);
-}
-
-void StdioServer::on_own_answer(Own what, const json::Document& document, const ServerMessage& message) {
-  if (!message.fault.empty()) count_protocol_error(message.fault);
-  switch (what) {
-    case Own::initialize: return on_initialized(document, message);
-    case Own::list: return on_list_page(document, message);
-    case Own::set_level: return;  // a server that does not like the level keeps its own
-  }
-}
-
-void StdioServer::on_initialized(const json::Document& document, const ServerMessage& message) {
-  if (!message.fault.empty()) return refuse_handshake("it answered initialize with " + std::string(message.fault));
-  const json::Value root = document.root();
-  if (const json::Value error = root.find("error"))
-    return refuse_handshake("it refused initialize with " + error_text(error));
-  const json::Value result = root.find("result");
-  protocol_version_ = shown(result.find("protocolVersion"));
-  if (std::ranges::find(kKnownVersions, protocol_version_) == kKnownVersions.end())
-    return refuse_handshake("it speaks protocol version \"" + protocol_version_ + "\", which this gateway does not");
-  if (protocol_version_ == kVersionWithBatches) process_->allow_batches();
-  server_name_ = shown(result.find("serverInfo").find("name"));
-  server_version_ = shown(result.find("serverInfo").find("version"));
-  const json::Value capabilities = result.find("capabilities");
-  lists_tools_ = capabilities.find("tools").is(json::Kind::object);
-  logging_ = capabilities.find("logging").is(json::Kind::object);
-  process_->write("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n");
-  if (lists_tools_) return fetch_list();
-  collector_.emplace(settings_.tools, 0);
-  finish_list();
-}
-
-void StdioServer::refuse_handshake(const std::string& why) {
+void StdioServer::on_handshake_refused(const std::string& why) {
   drop_process();
-  parts_.launcher.stop(settings_.name);
+  parts_.launcher.stop(settings_.name, role_.instance);
   fail(why);
 }
 
-void StdioServer::on_own_deadline() {
-  if (state_ == State::starting) return restart_process("it did not finish its handshake within the time of a call");
-  parts_.log.warning("server.list-unanswered", {{"server", settings_.name}});
-  std::erase_if(own_requests_, [](const OwnRequest& own) { return own.what == Own::list; });
-  collector_.reset();
+void StdioServer::on_late_handshake() {
+  restart_process("it did not finish its handshake within the time of a call");
 }
 
-// ---- list of tools
-
-void StdioServer::fetch_list() {
-  collector_.emplace(settings_.tools, limits_.items_server);
-  last_fetch_ = parts_.loop.now();
-  own_deadline_.set(call_limit());
-  send_own(Own::list, "tools/list", "{}");
+void StdioServer::on_no_tools(const std::string& why) {
+  on_handshake_refused("tools/list: " + why);
 }
 
-void StdioServer::request_refetch() {
-  if (refetch_.is_set() || !process_) return;
-  if (collector_ || state_ != State::ready || parts_.loop.now() - last_fetch_ < kRefetchInterval)
-    return refetch_.set(kRefetchInterval);
-  fetch_list();
+void StdioServer::on_list(ListKind kind, std::shared_ptr<const ItemList> items, Freshness freshness) {
+  if (!introduction_.modern) freshness = {};
+  if (state_ != State::ready) return put(next_offer_, kind, std::move(items), freshness);
+  Offer offer = *offer_;
+  put(offer, kind, std::move(items), freshness);
+  set_offer(std::move(offer));
 }
 
-void StdioServer::on_list_page(const json::Document& document, const ServerMessage& message) {
-  if (!collector_) return;
-  const json::Value error = document.root().find("error");
-  const auto next = !message.fault.empty() ? clawql::fail(std::string(message.fault))
-                    : error                ? clawql::fail(error_text(error))
-                                           : collector_->add_page(document.root().find("result"));
-  if (!next) {
-    if (state_ == State::starting) return refuse_handshake("tools/list: " + next.error().message);
-    parts_.log.warning("server.list-refused", {{"server", settings_.name}, {"why", next.error().message}});
-    own_deadline_.clear();
-    collector_.reset();
-    return;
-  }
-  if (!*next) return finish_list();
-  send_own(Own::list, "tools/list", R"({"cursor":)" + **next + "}");
+void StdioServer::on_lists_complete() {
+  become_ready();
+  set_offer(std::exchange(next_offer_, {}));
+  parts_.observer.on_settled(*this);
 }
 
-void StdioServer::finish_list() {
-  if (collector_->invalid() > 0)
-    parts_.log.warning("server.tools-dropped", {{"server", settings_.name},
-                                                {"count", std::uint64_t{collector_->invalid()}},
-                                                {"first", collector_->example()}});
-  if (!collector_->fault().empty())
-    parts_.log.warning("server.list-cut", {{"server", settings_.name}, {"why", collector_->fault()}});
-  auto tools = std::make_shared<const ToolList>(collector_->take());
-  collector_.reset();
-  own_deadline_.clear();
-  const bool settles = state_ == State::starting;
-  if (settles) become_ready(tools->size());
-  set_tools(std::move(tools));
-  if (settles) parts_.observer.on_settled(*this);
-}
-
-void StdioServer::become_ready(std::size_t tools) {
+void StdioServer::become_ready() {
+  handshake_deadline_.clear();
   state_ = State::ready;
   ever_ready_ = true;
+  second_chance_used_ = false;
   reason_.clear();
   ready_since_ = parts_.loop.now();
   parts_.log.info("server.ready", {{"server", settings_.name},
-                                   {"version", protocol_version_},
-                                   {"tools", std::uint64_t{tools}},
+                                   {"version", introduction_.protocol_version},
+                                   {"tools", std::uint64_t{next_offer_.list(ListKind::tools).size()}},
                                    {"incarnation", newest_incarnation_}});
+  if (!can_hear()) return;
   send_log_level();
+  subscribe_all();
   send_held_calls();
 }
 
-void StdioServer::set_tools(std::shared_ptr<const ToolList> tools) {
-  if (equal_lists(*tools, *tools_)) return;
-  tools_ = std::move(tools);
-  parts_.observer.on_tools_changed(*this);
-}
-
-void StdioServer::set_log_level(std::string_view level) {
-  log_level_ = level;
-  if (state_ == State::ready) send_log_level();
-}
-
-void StdioServer::send_log_level() {
-  if (!logging_ || log_level_.empty() || log_level_ == log_level_sent_ || !process_) return;
-  log_level_sent_ = log_level_;
-  send_own(Own::set_level, "logging/setLevel", R"({"level":)" + json::quoted(log_level_) + "}");
+void StdioServer::set_offer(Offer offer) {
+  if (equal_offers(offer, *offer_)) return;
+  offer_ = std::make_shared<const Offer>(std::move(offer));
+  parts_.observer.on_offer_changed(*this);
 }
 
 // ---- the end
@@ -249,14 +179,23 @@ void StdioServer::on_grace_over() {
 
 void StdioServer::finish_exit() {
   const Exit exit = *std::exchange(exit_, std::nullopt);
+  const bool second_chance = may_be_killed_by_probe();
   drop_process();
   if (state_ == State::failed || state_ == State::stopped) return;
   if (!exit.comes_back) return fail(exit.how, !exit.how.starts_with(kNotStarted));
-  if (!ever_ready_ && !restart_expected_) return fail(exit.how);
+  if (!ever_ready_ && !restart_expected_ && !second_chance) return fail(exit.how);
   state_ = State::starting;
   reason_ = exit.how;
   parts_.log.warning("server.restarting", {{"server", settings_.name}, {"why", exit.how}});
   fail_calls(true, exit.how);
+}
+
+// A server may end when it is asked what it does not know. One that dies before
+// it answers the first question ever is started once more and not asked; if it dies then too, that was not the reason.
+bool StdioServer::may_be_killed_by_probe() {
+  if (ever_ready_ || !handshake_ || role_.kind == Role::Kind::modern) return false;
+  probes_ = !handshake_->is_probing() || second_chance_used_;
+  return !probes_ && !std::exchange(second_chance_used_, true);
 }
 
 void StdioServer::on_misconduct(const std::string& why) {
@@ -272,11 +211,10 @@ void StdioServer::restart_process(const std::string& why) {
   ++restarts_in_a_row_;
   restart_expected_ = true;
   grace_.clear();
-  own_deadline_.clear();
-  own_requests_.clear();
+  drop_conversation();
   if (process_) process_->close_input();
   if (delay.count() == 0)
-    parts_.launcher.restart(settings_.name);
+    parts_.launcher.restart(settings_.name, role_.instance);
   else
     restart_.set(delay);
   if (!ever_ready_) return fail(why);
@@ -286,14 +224,20 @@ void StdioServer::restart_process(const std::string& why) {
   fail_calls(true, why);
 }
 
-void StdioServer::drop_process() {
-  process_.reset();
-  own_requests_.clear();
-  collector_.reset();
-  own_deadline_.clear();
-  refetch_.clear();
-  grace_.clear();
+// Whatever we wanted to know from it.
+void StdioServer::drop_conversation() {
+  own_.detach();
+  handshake_.reset();
+  lists_.reset();
+  listen_.reset();
+  handshake_deadline_.clear();
   log_level_sent_.clear();
+}
+
+void StdioServer::drop_process() {
+  drop_conversation();
+  process_.reset();
+  grace_.clear();
 }
 
 void StdioServer::fail(const std::string& why, bool ended_by_us) {
@@ -305,7 +249,7 @@ void StdioServer::fail(const std::string& why, bool ended_by_us) {
       ended_by_us ? base::Level::info : base::Level::warning, ended_by_us ? "server.stopped" : "server.failed",
       {{"server", settings_.name}, {"why", why}, {"last_stderr", last.empty() ? std::string() : last.front()}});
   fail_calls(false, why);
-  set_tools(std::make_shared<const ToolList>());
+  set_offer({});
   parts_.observer.on_settled(*this);
 }
 
@@ -321,11 +265,13 @@ void StdioServer::change(const ipc::ServerSettings& settings, const base::Limits
   state_ = State::starting;
   reason_ = "its entry in the configuration changed";
   start_began_ = parts_.loop.now();
+  probes_ = true;
   restart_.clear();
+  drop_conversation();
   if (process_) process_->close_input();
-  parts_.launcher.restart(settings_.name);
+  parts_.launcher.restart(settings_.name, role_.instance);
   fail_calls(true, reason_);
-  set_tools(std::make_shared<const ToolList>());  // the new entry may allow less
+  set_offer({});  // the new entry may allow less
 }
 
 void StdioServer::retire() {
@@ -334,7 +280,7 @@ void StdioServer::retire() {
   exit_.reset();
   restart_.clear();
   drop_process();
-  tools_ = std::make_shared<const ToolList>();
+  offer_ = std::make_shared<const Offer>();
   fail_calls(false, "it was removed from the configuration");
 }
 
