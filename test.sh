@@ -143,7 +143,7 @@ suite integration 900
 [ "$mode" != quick ] || finish
 
 suite lockdown 300
-suite conformance 300
+suite conformance 300 -n 0  # its tests share a few whole runs of the suite
 suite interop 420 -n 0  # the clients start many processes each, and some have short time-outs of their own
 suite attacks 420
 suite browser 240

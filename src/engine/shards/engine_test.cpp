@@ -81,6 +81,7 @@ class EngineTest : public testing::Test, protected Engine::Supervisor, private i
   void serve(const std::string& name) {
     ASSERT_TRUE(until([&] { return std::ranges::count(asked, "start " + name) > 0; }));
     engine->server_started(name, processes[name].spawn(++incarnation));
+    answer_own(name, "{}");  // server/discover: it does not speak 2026-07-28
     answer_own(
         name,
         R"({"protocolVersion":"2025-11-25","capabilities":{"tools":{},"logging":{}},"serverInfo":{"name":"s","version":"1"}})");

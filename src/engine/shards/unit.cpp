@@ -10,7 +10,7 @@ Unit::Unit(const Parts& parts, std::uint8_t number, std::unique_ptr<audit::Log> 
       line_({parts.loop, parts.log, *audit_, parts.registry, parts.supervisor, parts.common, parts.on_level_changed},
             number, limits),
       servers_({parts.loop, parts.launcher, *this, parts.log, parts.registry, audit_.get()}, number),
-      exports_(parts.loop, number, [this](std::string_view name) { return servers_.find(name); }),
+      exports_(parts.loop, number, [this](std::string_view key) { return servers_.find(key); }),
       imports_(parts.loop, number, line_) {}
 
 Unit::~Unit() = default;
@@ -34,11 +34,18 @@ void Unit::apply(const ipc::EngineSettings& settings) {
   imports_.apply(settings);
 
   std::vector<mcp::ServerSlot> slots;
-  const auto add = [&](std::string_view name, std::uint64_t call_seconds) {
-    if (upstream::Server* const own = servers_.find(name))
-      slots.push_back({.server = own, .call_seconds = call_seconds, .owned = true});
-    else if (upstream::Server* const remote = imports_.find(name))
-      slots.push_back({.server = remote, .call_seconds = call_seconds, .owned = false});
+  const auto find = [this](const std::string& key) {
+    upstream::Server* const own = servers_.find(key);
+    return own != nullptr ? own : imports_.find(key);
+  };
+  const auto add = [&](const std::string& name, std::uint64_t call_seconds) {
+    upstream::Server* const server = find(name);
+    if (server == nullptr) return;  // the built-in one, where there is no audit
+    slots.push_back({.server = server,
+                     .modern = find(upstream::modern_key(name)),
+                     .call_seconds = call_seconds,
+                     .owned = servers_.find(name) != nullptr,
+                     .name = name});
   };
   add("clawql", 0);
   for (const ipc::ServerSettings& server : settings.servers) add(server.name, server.call_seconds);
@@ -64,21 +71,29 @@ void Unit::server_exited(const ipc::ServerExited& exit) {
 
 // What changed without the observer being told, as from ready to starting.
 void Unit::publish_all() {
-  for (const auto& slot : servers_.slots()) exports_.publish(*slot.server);
+  for (const auto& slot : servers_.slots()) {
+    publish(*slot.server);
+    if (slot.modern != nullptr) publish(*slot.modern);
+  }
+}
+
+void Unit::publish(upstream::Server& server) {
+  if (const std::string key = servers_.key_of(server); !key.empty()) exports_.publish(key, server);
 }
 
 void Unit::on_offer_changed(upstream::Server& server) {
   line_.on_offer_changed(server);
-  exports_.publish(server);
+  publish(server);
 }
 
 void Unit::on_settled(upstream::Server& server) {
   line_.on_settled(server);
-  exports_.publish(server);
+  publish(server);
 }
 
 void Unit::on_notification(upstream::Server& server, const json::Document& message) {
   line_.on_notification(server, message);
+  if (const std::string key = servers_.key_of(server); !key.empty()) exports_.notify(key, message);
 }
 
 void Unit::on_request(upstream::Server& server, const json::Document& message) {

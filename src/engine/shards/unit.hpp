@@ -49,6 +49,7 @@ class Unit final : private upstream::Server::Observer {
 
  private:
   void publish_all();
+  void publish(upstream::Server& server);
   // upstream::Server::Observer, of the servers that it owns
   void on_offer_changed(upstream::Server& server) override;
   void on_settled(upstream::Server& server) override;

@@ -33,6 +33,10 @@ class Exports::Call final : public CallSink {
     Imports& to = caller();
     to.loop().post([&to, call = id_.call, note = json::OwnedDocument(message)] { to.notification(call, note); });
   }
+  void on_request_refused(std::string_view feature) override {
+    Imports& to = caller();
+    to.loop().post([&to, call = id_.call, what = std::string(feature)] { to.request_refused(call, what); });
+  }
   void on_failure(const base::Refusal& refusal) override {
     const auto self = exports_.calls_.extract(id_);  // gone when this returns
     Imports& to = caller();
@@ -49,8 +53,8 @@ Exports::Exports(io::Loop& loop, std::uint32_t shard, Find find) : loop_(loop), 
 
 Exports::~Exports() = default;
 
-void Exports::call(RemoteId id, std::string_view name, const MovedRequest& request) {
-  Server* const server = find_(name);
+void Exports::call(RemoteId id, std::string_view key, const MovedRequest& request) {
+  Server* const server = find_(key);
   if (server == nullptr) {
     Imports& to = *shards_[id.shard];
     to.loop().post([&to, call = id.call] {
@@ -61,7 +65,7 @@ void Exports::call(RemoteId id, std::string_view name, const MovedRequest& reque
   Call& call = *calls_.emplace(id, std::make_unique<Call>(*this, id, *server)).first->second;
   Call::send(call, request.request());
   // A call may have started or failed it, of which no observer is told.
-  publish(*server);
+  publish(std::string(key), *server);
 }
 
 void Exports::cancel(RemoteId id, std::string_view reason) {
@@ -72,21 +76,61 @@ void Exports::cancel(RemoteId id, std::string_view reason) {
   call->cancel(reason);
 }
 
-void Exports::wake(std::string_view name, std::uint32_t shard) {
-  Server* const server = find_(name);
+void Exports::wake(std::string_view key, std::uint32_t shard) {
+  Server* const server = find_(key);
   if (server == nullptr) return;
   server->wake();
-  publish(*server);
-  tell(shard, *server);
+  publish(std::string(key), *server);
+  tell(shard, key, *server);
 }
 
-void Exports::subscribe(std::string_view name, std::uint32_t shard) {
-  if (Server* const server = find_(name)) tell(shard, *server);
+void Exports::report(std::string_view key, std::uint32_t shard) {
+  // That shard has only just come to know it, so it has no subscription yet.
+  if (const auto found = subscribers_.find(key); found != subscribers_.end()) found->second.erase(shard);
+  if (Server* const server = find_(key)) tell(shard, key, *server);
 }
 
-void Exports::publish(Server& server) {
+void Exports::send(std::string_view key, std::string_view message) {
+  if (Server* const server = find_(key)) server->send(message);
+}
+
+// ---- resources
+
+void Exports::subscribe(std::string_view key, std::uint32_t shard, std::string_view uri) {
+  Server* const server = find_(key);
+  if (server == nullptr) return;
+  ++subscribers_[std::string(key)][shard];
+  server->subscribe(uri);
+}
+
+void Exports::unsubscribe(std::string_view key, std::uint32_t shard, std::string_view uri) {
+  const auto found = subscribers_.find(key);
+  if (found == subscribers_.end()) return;
+  const auto count = found->second.find(shard);
+  if (count == found->second.end()) return;
+  if (--count->second == 0) found->second.erase(count);
+  if (found->second.empty()) subscribers_.erase(found);
+  if (Server* const server = find_(key)) server->unsubscribe(uri);
+}
+
+void Exports::notify(const std::string& key, const json::Document& message) {
+  const json::Value method = message.root().find("method");
+  if (shards_.size() < 2 || method.equals("notifications/message")) return;
+  const bool of_resource = method.equals("notifications/resources/updated");
+  const auto subscribers = subscribers_.find(key);
+  for (std::uint32_t shard = 0; shard < shards_.size(); ++shard) {
+    if (shard == shard_) continue;
+    if (of_resource && (subscribers == subscribers_.end() || !subscribers->second.contains(shard))) continue;
+    Imports& to = *shards_[shard];
+    to.loop().post([&to, key, note = json::OwnedDocument(message)] { to.server_told(key, note); });
+  }
+}
+
+// ---- how a server stands
+
+void Exports::publish(const std::string& key, Server& server) {
   if (shards_.size() < 2) return;
-  ServerView& told = told_[server.name()];
+  ServerView& told = told_[key];
   const bool worth_waiting = server.worth_waiting_for();
   auto offer = server.offer();
   if (told.state == server.state() && told.worth_waiting == worth_waiting && told.offer == offer) return;
@@ -94,16 +138,17 @@ void Exports::publish(Server& server) {
   told.worth_waiting = worth_waiting;
   told.offer = std::move(offer);
   for (std::uint32_t shard = 0; shard < shards_.size(); ++shard)
-    if (shard != shard_) tell(shard, server);
+    if (shard != shard_) tell(shard, key, server);
 }
 
-void Exports::tell(std::uint32_t shard, Server& server) {
+void Exports::tell(std::uint32_t shard, std::string_view key, Server& server) {
   Imports& to = *shards_[shard];
   ServerView view{.state = server.state(),
                   .worth_waiting = server.worth_waiting_for(),
                   .reason = server.describe().reason,
                   .offer = server.offer()};
-  to.loop().post([&to, name = server.name(), now = std::move(view)]() mutable { to.server_is(name, std::move(now)); });
+  to.loop().post(
+      [&to, name = std::string(key), now = std::move(view)]() mutable { to.server_is(name, std::move(now)); });
 }
 
 }  // namespace clawql::engine::upstream

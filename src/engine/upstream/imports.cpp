@@ -17,7 +17,7 @@ void Imports::connect(std::vector<Exports*> shards) {
   outgoing_.resize(shards_.size());
 }
 
-void Imports::send(std::uint32_t owner, io::Task task) {
+void Imports::post_to(std::uint32_t owner, io::Task task) {
   outgoing_[owner].push_back(std::move(task));
   loop_.at_turn_end(*this);
 }
@@ -33,24 +33,30 @@ void Imports::on_turn_end() {
 
 void Imports::apply(const ipc::EngineSettings& settings) {
   auto before = std::exchange(servers_, {});
-  const auto take = [&](const ipc::ServerSettings& server, std::uint32_t owner) {
+  const auto take = [&](const ipc::ServerSettings& server, const std::string& key, std::uint32_t owner) {
     if (owner == shard_) return;
-    if (const auto kept = before.find(server.name); kept != before.end()) {
+    if (const auto kept = before.find(key); kept != before.end()) {
       kept->second->change(server);
       servers_.insert(before.extract(kept));
       return;
     }
-    servers_.emplace(server.name, std::make_unique<RemoteServer>(*this, observer_, owner, server));
+    servers_.emplace(key, std::make_unique<RemoteServer>(*this, observer_, owner, server, key));
     Exports& from = *shards_[owner];
-    send(owner, [&from, name = server.name, shard = shard_] { from.subscribe(name, shard); });
+    post_to(owner, [&from, key, shard = shard_] { from.report(key, shard); });
   };
-  take({.name = "clawql", .prefix = "clawql__", .eager = false}, 0);
-  for (const ipc::ServerSettings& server : settings.servers) take(server, shard_of(server.name, settings.shards));
+  take({.name = "clawql", .prefix = "clawql__", .eager = false}, "clawql", 0);
+  for (const ipc::ServerSettings& server : settings.servers) {
+    const std::uint32_t owner = shard_of(server.name, settings.shards);
+    take(server, server.name, owner);
+    ipc::ServerSettings modern = server;
+    modern.eager = false;
+    take(modern, modern_key(server.name), owner);
+  }
   for (auto& [name, gone] : before) loop_.post([kept = std::move(gone)] {});
 }
 
-Server* Imports::find(std::string_view name) const {
-  const auto found = servers_.find(name);
+Server* Imports::find(std::string_view key) const {
+  const auto found = servers_.find(key);
   return found == servers_.end() ? nullptr : found->second.get();
 }
 
@@ -60,8 +66,8 @@ CallId Imports::call(const RemoteServer& server, const OutgoingRequest& request,
   const CallId call = ++last_call_;
   calls_.emplace(call, &sink);
   Exports& to = *shards_[server.owner()];
-  send(server.owner(), [&to, id = RemoteId{shard_, call}, name = server.name(), moved = MovedRequest(request)] {
-    to.call(id, name, moved);
+  post_to(server.owner(), [&to, id = RemoteId{shard_, call}, key = server.key(), moved = MovedRequest(request)] {
+    to.call(id, key, moved);
   });
   return call;
 }
@@ -69,12 +75,29 @@ CallId Imports::call(const RemoteServer& server, const OutgoingRequest& request,
 void Imports::cancel(const RemoteServer& server, CallId call, std::string_view reason) {
   if (calls_.erase(call) == 0) return;
   Exports& to = *shards_[server.owner()];
-  send(server.owner(), [&to, id = RemoteId{shard_, call}, why = std::string(reason)] { to.cancel(id, why); });
+  post_to(server.owner(), [&to, id = RemoteId{shard_, call}, why = std::string(reason)] { to.cancel(id, why); });
 }
 
 void Imports::wake(const RemoteServer& server) {
   Exports& to = *shards_[server.owner()];
-  send(server.owner(), [&to, name = server.name(), shard = shard_] { to.wake(name, shard); });
+  post_to(server.owner(), [&to, key = server.key(), shard = shard_] { to.wake(key, shard); });
+}
+
+void Imports::subscribe(const RemoteServer& server, std::string_view uri) {
+  Exports& to = *shards_[server.owner()];
+  post_to(server.owner(),
+          [&to, key = server.key(), shard = shard_, what = std::string(uri)] { to.subscribe(key, shard, what); });
+}
+
+void Imports::unsubscribe(const RemoteServer& server, std::string_view uri) {
+  Exports& to = *shards_[server.owner()];
+  post_to(server.owner(),
+          [&to, key = server.key(), shard = shard_, what = std::string(uri)] { to.unsubscribe(key, shard, what); });
+}
+
+void Imports::send(const RemoteServer& server, std::string_view message) {
+  Exports& to = *shards_[server.owner()];
+  post_to(server.owner(), [&to, key = server.key(), text = std::string(message)] { to.send(key, text); });
 }
 
 // ---- answers that come
@@ -94,9 +117,19 @@ void Imports::failure(CallId call, const base::Refusal& refusal) {
   if (!found.empty()) found.mapped()->on_failure(refusal);
 }
 
-void Imports::server_is(std::string_view name, ServerView view) {
-  const auto found = servers_.find(name);
+void Imports::request_refused(CallId call, std::string_view feature) {
+  const auto found = calls_.find(call);
+  if (found != calls_.end()) found->second->on_request_refused(feature);
+}
+
+void Imports::server_is(std::string_view key, ServerView view) {
+  const auto found = servers_.find(key);
   if (found != servers_.end()) found->second->is(std::move(view));
+}
+
+void Imports::server_told(std::string_view key, const json::OwnedDocument& message) {
+  const auto found = servers_.find(key);
+  if (found != servers_.end()) observer_.on_notification(*found->second, message.document());
 }
 
 }  // namespace clawql::engine::upstream

@@ -35,34 +35,39 @@ class Imports final : private io::TurnEnd {
   // At start and at each reload. Servers that are gone stay valid until the loop's next turn, so that the line can let
   // go of them; one that stays is the same object.
   void apply(const ipc::EngineSettings& settings);
-  // Null when it is not in the configuration, or this shard's own.
-  Server* find(std::string_view name) const;
+  // By the name of an entry, or modern_key() of it. Null when it is not in the configuration, or this shard's own.
+  Server* find(std::string_view key) const;
 
   // For RemoteServer.
   CallId call(const RemoteServer& server, const OutgoingRequest& request, CallSink& sink);
   void cancel(const RemoteServer& server, CallId call, std::string_view reason);
   void wake(const RemoteServer& server);
+  void subscribe(const RemoteServer& server, std::string_view uri);
+  void unsubscribe(const RemoteServer& server, std::string_view uri);
+  void send(const RemoteServer& server, std::string_view message);
 
   // For the owners, on this loop.
   void response(CallId call, const json::OwnedDocument& message);
   void notification(CallId call, const json::OwnedDocument& message);
   void failure(CallId call, const base::Refusal& refusal);
-  void server_is(std::string_view name, ServerView view);
+  void request_refused(CallId call, std::string_view feature);
+  void server_is(std::string_view key, ServerView view);
+  void server_told(std::string_view key, const json::OwnedDocument& message);
 
   std::size_t calls() const { return calls_.size(); }
 
  private:
   // Leaves at the end of the turn, when the audit records of the turn are in the file: a call never goes before its
   // intent.
-  void send(std::uint32_t owner, io::Task task);
+  void post_to(std::uint32_t owner, io::Task task);
   void on_turn_end() override;
 
   io::Loop& loop_;
   const std::uint32_t shard_;
   Server::Observer& observer_;
   std::vector<Exports*> shards_;
-  std::vector<std::vector<io::Task>> outgoing_;  // by owner
-  std::map<std::string, std::unique_ptr<RemoteServer>, std::less<>> servers_;
+  std::vector<std::vector<io::Task>> outgoing_;                                // by owner
+  std::map<std::string, std::unique_ptr<RemoteServer>, std::less<>> servers_;  // by key
   std::unordered_map<CallId, CallSink*> calls_;
   CallId last_call_ = 0;
 };

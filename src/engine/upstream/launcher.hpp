@@ -11,6 +11,15 @@ namespace clawql::engine::upstream {
 
 inline constexpr std::uint64_t kShared = 0;  // the instance that all clients share
 
+// For the instances of the servers that one shard owns: none comes twice, as the supervisor demands.
+class InstanceNumbers {
+ public:
+  std::uint64_t next() { return ++last_; }
+
+ private:
+  std::uint64_t last_ = kShared;
+};
+
 class Launcher {
  public:
   // `instance`: kShared, or a number that was never used before; see ipc::ServerMessage for what holds of it.

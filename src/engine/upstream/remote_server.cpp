@@ -7,8 +7,13 @@
 namespace clawql::engine::upstream {
 
 RemoteServer::RemoteServer(Imports& imports, Observer& observer, std::uint32_t owner,
-                           const ipc::ServerSettings& settings)
-    : imports_(imports), observer_(observer), owner_(owner), name_(settings.name), prefix_(settings.prefix) {
+                           const ipc::ServerSettings& settings, std::string key)
+    : imports_(imports),
+      observer_(observer),
+      owner_(owner),
+      name_(settings.name),
+      key_(std::move(key)),
+      prefix_(settings.prefix) {
   if (settings.eager) expect_start();
 }
 
@@ -41,7 +46,10 @@ Description RemoteServer::describe() const {
           .server_name = {},
           .server_version = {},
           .protocol_version = {},
+          .features = view_.offer->features,
           .tools = view_.offer->list(ListKind::tools).size(),
+          .resources = view_.offer->list(ListKind::resources).size(),
+          .prompts = view_.offer->list(ListKind::prompts).size(),
           .not_offered = {}};
 }
 
@@ -51,6 +59,18 @@ std::optional<CallId> RemoteServer::call(const OutgoingRequest& request, CallSin
 
 void RemoteServer::cancel(CallId call, std::string_view reason) {
   imports_.cancel(*this, call, reason);
+}
+
+void RemoteServer::subscribe(std::string_view uri) {
+  if (subscriptions_.add(uri)) imports_.subscribe(*this, uri);
+}
+
+void RemoteServer::unsubscribe(std::string_view uri) {
+  if (subscriptions_.remove(uri)) imports_.unsubscribe(*this, uri);
+}
+
+void RemoteServer::send(std::string_view message) {
+  imports_.send(*this, message);
 }
 
 void RemoteServer::wake() {

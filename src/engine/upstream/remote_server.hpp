@@ -10,6 +10,7 @@
 
 #include "engine/upstream/remote_call.hpp"
 #include "engine/upstream/server.hpp"
+#include "engine/upstream/subscriptions.hpp"
 #include "ipc/settings.hpp"
 
 namespace clawql::engine::upstream {
@@ -23,9 +24,11 @@ class RemoteServer final : public Server {
 
   // `imports` and `observer` are borrowed, for the server's life. A server that starts with the engine counts as
   // starting until its owner says otherwise.
-  RemoteServer(Imports& imports, Observer& observer, std::uint32_t owner, const ipc::ServerSettings& settings);
+  RemoteServer(Imports& imports, Observer& observer, std::uint32_t owner, const ipc::ServerSettings& settings,
+               std::string key);
 
   std::uint32_t owner() const { return owner_; }
+  const std::string& key() const { return key_; }  // of the owner's Exports
   void change(const ipc::ServerSettings& settings) { prefix_ = settings.prefix; }
   // The owner's word.
   void is(ServerView view);
@@ -40,9 +43,9 @@ class RemoteServer final : public Server {
   void cancel(CallId call, std::string_view reason) override;
   // The owner's line asks it, for the sessions of all shards.
   void set_log_level(std::string_view) override {}
-  void subscribe(std::string_view) override {}
-  void unsubscribe(std::string_view) override {}
-  void send(std::string_view) override {}
+  void subscribe(std::string_view uri) override;
+  void unsubscribe(std::string_view uri) override;
+  void send(std::string_view message) override;
   void wake() override;
 
  private:
@@ -51,8 +54,10 @@ class RemoteServer final : public Server {
   Observer& observer_;
   const std::uint32_t owner_;
   const std::string name_;
+  const std::string key_;
   std::string prefix_;
   ServerView view_;
+  Subscriptions subscriptions_;
   base::Microseconds patience_until_{0};
   bool woken_ = false;  // "stopped" was said before the owner heard of it
 };

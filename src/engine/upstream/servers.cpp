@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/upstream/remote_call.hpp"
+
 namespace clawql::engine::upstream {
 
 Servers::Servers(Parts parts, std::uint32_t shard) : parts_(parts), shard_(shard) {}
@@ -18,25 +20,35 @@ void Servers::apply(const ipc::EngineSettings& settings) {
     const auto kept = std::ranges::find(before, server.name,
                                         [](const Entry& each) -> std::string_view { return each.settings.name; });
     if (kept == before.end()) {
-      entries_.push_back(
-          {server, std::make_unique<StdioServer>(
-                       StdioServer::Parts{parts_.loop, parts_.launcher, parts_.observer, parts_.log, parts_.metrics},
-                       server, settings.limits)});
+      entries_.push_back(make_entry(server, settings.limits));
       continue;
     }
-    entries_.push_back({server, std::move(kept->server)});
+    entries_.push_back({server, std::move(kept->server), std::move(kept->modern)});
     before.erase(kept);
   }
-  for (Entry& gone : before) retire(std::move(gone.server));
+  for (Entry& gone : before) {
+    note(gone.settings.name, "server.removed", "it is no longer in the configuration", audit::Outcome::success);
+    retire(std::move(gone.server));
+    retire(std::move(gone.modern));
+  }
   // Last, when the list is whole: a restart may call back.
-  for (std::size_t i = 0; i < entries_.size(); ++i) entries_[i].server->change(entries_[i].settings, settings.limits);
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    entries_[i].server->change(entries_[i].settings, settings.limits);
+    entries_[i].modern->change(entries_[i].settings, settings.limits);
+  }
+}
+
+Servers::Entry Servers::make_entry(const ipc::ServerSettings& settings, const base::Limits& limits) {
+  const StdioServer::Parts parts{parts_.loop, parts_.launcher, parts_.observer, parts_.log, parts_.metrics, instances_};
+  Role modern{.kind = Role::Kind::modern, .instance = instances_.next(), .client_capabilities = "{}"};
+  return {settings, std::make_unique<StdioServer>(parts, settings, limits, Role{}),
+          std::make_unique<StdioServer>(parts, settings, limits, std::move(modern))};
 }
 
 void Servers::retire(std::unique_ptr<StdioServer> server) {
-  const std::string name = server->name();
+  const bool ran = server->role().kind == Role::Kind::shared || server->state() != State::stopped;
   server->retire();
-  parts_.launcher.stop(name, kShared);
-  note(name, "server.removed", "it is no longer in the configuration", audit::Outcome::success);
+  if (ran) parts_.launcher.stop(server->name(), server->role().instance);
   parts_.loop.post([kept = std::move(server)] {});
 }
 
@@ -49,21 +61,36 @@ std::vector<Servers::Slot> Servers::slots() const {
   std::vector<Slot> slots;
   slots.reserve(entries_.size() + 1);
   if (builtin_) slots.push_back({builtin_.get(), nullptr, 0});
-  for (const Entry& each : entries_) slots.push_back({each.server.get(), nullptr, each.settings.call_seconds});
+  for (const Entry& each : entries_)
+    slots.push_back({each.server.get(), each.modern.get(), each.settings.call_seconds});
   return slots;
 }
 
-Servers::Entry* Servers::entry(std::string_view name) {
-  const auto found =
-      std::ranges::find(entries_, name, [](const Entry& each) -> std::string_view { return each.settings.name; });
-  return found == entries_.end() ? nullptr : &*found;
+StdioServer* Servers::find(std::string_view name, std::uint64_t instance) const {
+  for (const Entry& each : entries_) {
+    if (each.settings.name != name) continue;
+    if (instance == kShared) return each.server.get();
+    if (instance == each.modern->role().instance) return each.modern.get();
+  }
+  return nullptr;
 }
 
-Server* Servers::find(std::string_view name) const {
-  if (builtin_ && builtin_->name() == name) return builtin_.get();
-  for (const Entry& each : entries_)
-    if (each.settings.name == name) return each.server.get();
+Server* Servers::find(std::string_view key) const {
+  if (builtin_ && builtin_->name() == key) return builtin_.get();
+  for (const Entry& each : entries_) {
+    if (each.settings.name == key) return each.server.get();
+    if (modern_key(each.settings.name) == key) return each.modern.get();
+  }
   return nullptr;
+}
+
+std::string Servers::key_of(const Server& server) const {
+  if (builtin_.get() == &server) return builtin_->name();
+  for (const Entry& each : entries_) {
+    if (each.server.get() == &server) return each.settings.name;
+    if (each.modern.get() == &server) return modern_key(each.settings.name);
+  }
+  return {};
 }
 
 void Servers::note(std::string_view server, std::string_view subtype, std::string_view detail, audit::Outcome outcome) {
@@ -80,18 +107,22 @@ void Servers::note(std::string_view server, std::string_view subtype, std::strin
 }
 
 void Servers::started(std::string_view name, Pipes pipes) {
-  if (pipes.instance != kShared) return parts_.launcher.stop(name, pipes.instance);  // nobody asked for it
-  Entry* const found = entry(name);
-  if (found == nullptr) return;
-  note(name, "server.started", "incarnation " + std::to_string(pipes.incarnation), audit::Outcome::success);
-  found->server->started(std::move(pipes));
+  StdioServer* const found = find(name, pipes.instance);
+  if (found == nullptr) {
+    // Of a number that is not in use any more; the shared one is ended by the reload that took it away.
+    if (pipes.instance != kShared) parts_.launcher.stop(name, pipes.instance);
+    return;
+  }
+  const std::string modern = pipes.instance == kShared ? "" : ", for clients of 2026-07-28";
+  note(name, "server.started", "incarnation " + std::to_string(pipes.incarnation) + modern, audit::Outcome::success);
+  found->started(std::move(pipes));
 }
 
 void Servers::exited(const ipc::ServerExited& exit) {
-  Entry* const found = entry(exit.name);
-  if (found == nullptr || exit.instance != kShared) return;
+  StdioServer* const found = find(exit.name, exit.instance);
+  if (found == nullptr) return;
   note(exit.name, "server.exited", exit.how, audit::Outcome::error);
-  found->server->exited(exit);
+  found->exited(exit);
 }
 
 std::vector<Description> Servers::describe() const {

@@ -51,8 +51,10 @@ class Servers {
   void start_eager();
   // In configuration order, the built-in one first.
   std::vector<Slot> slots() const;
-  // Null when it is not (or no longer) here.
-  Server* find(std::string_view name) const;
+  // By the name of an entry, or modern_key() of it. Null when it is not (or no longer) here.
+  Server* find(std::string_view key) const;
+  // The other way round; empty for a server that is not of this list.
+  std::string key_of(const Server& server) const;
 
   // From the supervisor; pipes of a server that is not here are closed.
   void started(std::string_view name, Pipes pipes);
@@ -64,8 +66,10 @@ class Servers {
   struct Entry {
     ipc::ServerSettings settings;
     std::unique_ptr<StdioServer> server;
+    std::unique_ptr<StdioServer> modern;  // runs once it was called
   };
-  Entry* entry(std::string_view name);
+  Entry make_entry(const ipc::ServerSettings& settings, const base::Limits& limits);
+  StdioServer* find(std::string_view name, std::uint64_t instance) const;
   void retire(std::unique_ptr<StdioServer> server);
   void note(std::string_view server, std::string_view subtype, std::string_view detail, audit::Outcome outcome);
 
@@ -73,6 +77,7 @@ class Servers {
   const std::uint32_t shard_;
   std::unique_ptr<BuiltinServer> builtin_;
   std::vector<Entry> entries_;
+  InstanceNumbers instances_;
 };
 
 }  // namespace clawql::engine::upstream

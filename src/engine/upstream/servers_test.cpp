@@ -7,6 +7,7 @@
 #include <set>
 
 #include "engine/upstream/fake_process.hpp"
+#include "engine/upstream/remote_call.hpp"
 
 namespace clawql::engine::upstream {
 namespace {
@@ -120,6 +121,69 @@ TEST_F(ServersTest, reports_reach_the_server_by_name_and_the_audit_log) {
   ASSERT_EQ(events.size(), 2U);
   EXPECT_THAT(events[0], HasSubstr(R"("subtype":"server.started")"));
   EXPECT_THAT(events[1], AllOf(HasSubstr(R"("subtype":"server.exited")"), HasSubstr("exited with status 3")));
+}
+
+TEST_F(ServersTest, each_entry_has_a_second_process_for_clients_of_the_modern_era_that_runs_once_it_was_called) {
+  apply({entry("a"), entry("b")});
+  servers.start_eager();
+  launcher.asked.clear();
+  Server* const modern = servers.find(modern_key("a"));
+  ASSERT_NE(modern, nullptr);
+  EXPECT_EQ(modern, servers.slots()[1].modern);
+  EXPECT_EQ(servers.slots()[0].modern, nullptr) << "the built-in one speaks both";
+  EXPECT_EQ(servers.key_of(*modern), modern_key("a"));
+  EXPECT_EQ(servers.key_of(*servers.find("a")), "a");
+  modern->wake();
+  ASSERT_THAT(launcher.asked, ElementsAre(testing::StartsWith("start a ")));
+  const std::uint64_t instance = std::stoull(launcher.asked[0].substr(8));
+  EXPECT_NE(instance, kShared);
+  auto pipes = process.spawn(1);
+  pipes.instance = instance;
+  servers.started("a", std::move(pipes));
+  EXPECT_EQ(modern->describe().starts, 1U);
+  EXPECT_EQ(servers.find("a")->describe().starts, 0U);
+  while (loop.poll() != 0) {
+  }
+  EXPECT_THAT(process.heard(), ElementsAre(HasSubstr("server/discover")));
+  servers.exited({.name = "a", .instance = instance, .incarnation = 1, .how = "exited with status 1", .retry_ms = 9});
+  process.die();
+  while (loop.poll() != 0) {
+  }
+  EXPECT_EQ(modern->state(), State::failed);
+  EXPECT_EQ(servers.find("a")->state(), State::starting);
+}
+
+TEST_F(ServersTest, an_instance_that_is_not_in_use_is_stopped) {
+  apply({entry("a")});
+  auto pipes = process.spawn(1);
+  pipes.instance = 99;
+  servers.started("a", std::move(pipes));
+  servers.exited({.name = "a", .instance = 99, .incarnation = 1, .how = "x", .retry_ms = 0});
+  EXPECT_THAT(launcher.asked, ElementsAre("stop a 99"));
+}
+
+TEST_F(ServersTest, a_changed_entry_lets_go_of_its_modern_process_and_takes_a_fresh_number) {
+  apply({entry("a"), entry("gone")});
+  Server* const modern = servers.find(modern_key("a"));
+  modern->wake();
+  servers.find(modern_key("gone"))->wake();
+  ASSERT_THAT(launcher.asked, testing::SizeIs(2));
+  const std::string before = launcher.asked[0].substr(6);
+  const std::string gone = launcher.asked[1].substr(6);
+  launcher.asked.clear();
+  FailureSink sink;
+  const std::string text = R"({"jsonrpc":"2.0","id":1,"method":"x"})";
+  modern->call({.text = text, .id = std::string_view(text).substr(text.find("1,"), 1), .modern = true}, sink);
+  apply({entry("a", "2")});
+  EXPECT_THAT(launcher.asked, ElementsAre("stop gone", "stop " + gone, "stop " + before));
+  EXPECT_THAT(sink.why, HasSubstr("changed"));
+  EXPECT_EQ(servers.find(modern_key("a")), modern);
+  EXPECT_EQ(modern->state(), State::stopped);
+  modern->wake();
+  EXPECT_THAT(launcher.asked.back(), testing::StartsWith("start a "));
+  EXPECT_NE(launcher.asked.back(), "start " + before);
+  while (loop.poll() != 0) {
+  }
 }
 
 TEST_F(ServersTest, the_late_report_of_an_earlier_engines_process_fails_nobody) {

@@ -191,6 +191,23 @@ TEST_F(StdioServerLifeTest, a_changed_entry_restarts_the_process_and_hides_its_t
   EXPECT_THAT(heard(), SizeIs(1));
 }
 
+TEST_F(StdioServerLifeTest, a_second_process_that_failed_is_tried_again_after_a_while_under_a_fresh_number) {
+  role = {.kind = Role::Kind::modern, .instance = instances.next(), .client_capabilities = "{}"};
+  make();
+  RecordingSink first, second, third;
+  call(first);
+  server->exited(
+      {.name = "files", .instance = 1, .incarnation = 1, .how = "could not be started: full", .retry_ms = 0});
+  ASSERT_TRUE(first.failure);
+  pass(base::Milliseconds(9'000));
+  call(second);
+  EXPECT_TRUE(second.failure) << "not with every call";
+  pass(base::Milliseconds(1'500));
+  call(third);
+  EXPECT_FALSE(third.over);
+  EXPECT_THAT(launcher.asked, ElementsAre("start files 1", "stop files 1", "start files 2"));
+}
+
 TEST_F(StdioServerLifeTest, a_retired_server_fails_its_calls_and_takes_no_more) {
   make_ready();
   RecordingSink sink, late;
