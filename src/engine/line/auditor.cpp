@@ -51,7 +51,6 @@ CallFacts Auditor::facts_of(const AllowedCall& call) {
 }
 
 bool Auditor::intent(const CallFacts& call, std::string_view arguments, std::size_t bytes) {
-  const std::string payload_hash = audit::sha256_hex(arguments);
   return log_
       .record({.type = audit::Type::tool_call,
                .subtype = call.method,
@@ -62,7 +61,7 @@ bool Auditor::intent(const CallFacts& call, std::string_view arguments, std::siz
                .peer = call.peer,
                .server = call.server,
                .tool = call.tool,
-               .payload_hash = payload_hash,
+               .payload = arguments,
                .call = call.name,
                .bytes = bytes})
       .has_value();

@@ -38,6 +38,7 @@ void Call::send(Call& call, const AllowedCall& allowed) {
                                      .id = allowed.request().message().id(),
                                      .progress_token = allowed.progress_token(),
                                      .edits = {},
+                                     .params = allowed.request().message().params(),
                                      .wants_log = call.log_level_.has_value(),
                                      .modern = allowed.request().is_modern(),
                                      .principal = call.client_.principal().principal.name};
@@ -69,6 +70,16 @@ void Call::on_response(const json::Document& message) {
   // A capability that the client would have to declare is a fault of its request; other errors are answers.
   const bool is_fault = client_.is_modern() && response.find("error").find("code").int64() == kCapabilityMissing;
   asker()->respond(answer, is_fault ? base::facts(base::Reason::capability_missing).http_status : 200);
+}
+
+void Call::on_own_response(std::string_view text, std::string_view own_id, bool is_error) {
+  if (client_.is_modern()) return CallSink::on_own_response(text, own_id, is_error);  // more than the id changes
+  const std::unique_ptr<Pending> self = client_.take(*this);                          // gone when this returns
+  client_.touch(core_.loop.now());
+  const mcp::Spliced answer(text, own_id, id());
+  record(is_error ? audit::Outcome::error : audit::Outcome::success, {}, answer.size());
+  if (asker() == nullptr) return core_.metrics.answers_dropped.add();
+  asker()->respond(answer, 200);
 }
 
 void Call::on_notification(const json::Document& message) {

@@ -42,6 +42,7 @@ class Call final : public mcp::Pending, private upstream::CallSink {
 
  private:
   void on_response(const json::Document& message) override;
+  void on_own_response(std::string_view text, std::string_view own_id, bool is_error) override;
   void on_notification(const json::Document& message) override;
   void on_failure(const base::Refusal& refusal) override;
   void on_request_refused(std::string_view feature) override;

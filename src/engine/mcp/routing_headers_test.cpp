@@ -18,7 +18,9 @@ TEST(DecodeHeader, reads_the_vectors_of_the_specification) {
   EXPECT_EQ(decode_header("=?base64?IHBhZGRlZCA=?="), " padded ");
   EXPECT_EQ(decode_header("=?base64?bGluZTEKbGluZTI=?="), "line1\nline2");
   EXPECT_EQ(decode_header("=?base64?PT9iYXNlNjQ/bGl0ZXJhbD89?="), "=?base64?literal?=");
-  EXPECT_EQ(decode_header("=?base64?" "?="), "");
+  EXPECT_EQ(decode_header("=?base64?"
+                          "?="),
+            "");
   EXPECT_EQ(decode_header("plain"), "plain");
 }
 
@@ -31,7 +33,9 @@ TEST(DecodeHeader, takes_half_a_sentinel_as_text) {
 
 TEST(DecodeHeader, refuses_what_is_no_base64_of_utf8) {
   for (const char* bad : {"=?base64?SGVsbG8?=", "=?base64?SGVs!!!bG8=?=", "=?base64?SGVsbG9=?=", "=?base64?/w==?=",
-                          "=?base64?====" "?=", "=?base64?S===?="})
+                          "=?base64?===="
+                          "?=",
+                          "=?base64?S===?="})
     EXPECT_FALSE(decode_header(bad)) << bad;
 }
 

@@ -38,13 +38,22 @@ class BuiltinServerTest : public testing::Test {
     audit.set_file(os::Fd(::open("/dev/null", O_WRONLY | O_CLOEXEC)));
     server = std::make_unique<BuiltinServer>(audit, clock, limits);
   }
-  AnswerSink call_with(std::string_view params, std::string_view principal = "uid:1",
-                       std::string_view method = "tools/call") {
-    std::string text = R"({"jsonrpc":"2.0","id":7,"method":")";
-    text.append(method).append(R"(","params":)").append(params).append("}");
+  AnswerSink call_with(std::string_view params, std::string_view principal = "uid:1") {
+    std::string text = R"({"jsonrpc":"2.0","id":7,"method":"tools/call","params":)";
+    text.append(params).append("}");
     AnswerSink sink;
-    const auto id = server->call(
-        {.text = text, .id = {}, .progress_token = {}, .edits = {}, .principal = std::string(principal)}, sink);
+    const auto document = json::Document::parse(text, {.bytes = limits.request_body, .depth = limits.json_depth});
+    if (!document) {
+      ADD_FAILURE() << text;
+      return sink;
+    }
+    const auto id = server->call({.text = text,
+                                  .id = {},
+                                  .progress_token = {},
+                                  .edits = {},
+                                  .params = document->root().find("params"),
+                                  .principal = std::string(principal)},
+                                 sink);
     EXPECT_EQ(id, std::nullopt);
     return sink;
   }
@@ -221,14 +230,20 @@ TEST_F(BuiltinServerTest, audit_keeps_so_many_notes_and_counts_what_it_dropped) 
   EXPECT_THAT(last, HasSubstr("\"total\": 5,\n  \"dropped\": 1"));
 }
 
-TEST_F(BuiltinServerTest, refuses_other_tools_and_methods_and_takes_the_name_as_edited) {
+TEST_F(BuiltinServerTest, refuses_other_tools_and_takes_the_name_as_edited) {
   EXPECT_EQ(call("clawql__cache", "{}").failure, base::Reason::tool_unknown);
   EXPECT_EQ(call_with("{}").failure, base::Reason::tool_unknown);
-  EXPECT_EQ(call_with(R"({"name":"cache"})", "uid:1", "prompts/get").failure, base::Reason::method_unknown);
 
   const std::string text =
       R"({"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"clawql__cache","arguments":{"operation":"list"}}})";
-  OutgoingRequest request{.text = text, .id = {}, .progress_token = {}, .edits = {}, .principal = "uid:1"};
+  const auto document = json::Document::parse(text, {});
+  ASSERT_TRUE(document);
+  OutgoingRequest request{.text = text,
+                          .id = {},
+                          .progress_token = {},
+                          .edits = {},
+                          .params = document->root().find("params"),
+                          .principal = "uid:1"};
   const std::string_view slice = R"("clawql__cache")";
   request.edits.emplace_back(request.text.substr(text.find(slice), slice.size()), R"("cache")");
   AnswerSink sink;

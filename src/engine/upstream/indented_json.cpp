@@ -30,13 +30,22 @@ void append_array(std::string& out, const std::vector<std::string>& elements, st
 
 }  // namespace
 
+std::string& IndentedJson::member(std::string_view key) {
+  if (text_.size() > 1) text_ += ',';
+  append_line_start(text_, 1);
+  json::append_string(text_, key);
+  text_ += ": ";
+  return text_;
+}
+
 IndentedJson& IndentedJson::raw(std::string_view key, std::string_view json) {
-  members_.push_back({json::quoted(key), std::string(json), {}, false});
+  member(key) += json;
   return *this;
 }
 
 IndentedJson& IndentedJson::text(std::string_view key, std::string_view value) {
-  return raw(key, json::quoted(value));
+  json::append_string(member(key), value);
+  return *this;
 }
 
 IndentedJson& IndentedJson::number(std::string_view key, std::size_t value) {
@@ -47,31 +56,36 @@ IndentedJson& IndentedJson::flag(std::string_view key, bool value) {
   return raw(key, value ? "true" : "false");
 }
 
-IndentedJson& IndentedJson::texts(std::string_view key, const std::vector<std::string_view>& values) {
-  Member member{json::quoted(key), {}, {}, true};
-  for (const std::string_view value : values) member.elements.push_back(json::quoted(value));
-  members_.push_back(std::move(member));
+IndentedJson& IndentedJson::array(std::string_view key, const std::vector<std::string>& elements) {
+  append_array(member(key), elements, 1);
   return *this;
+}
+
+IndentedJson& IndentedJson::texts(std::string_view key, const std::vector<std::string_view>& values) {
+  std::vector<std::string> elements;
+  for (const std::string_view value : values) elements.push_back(json::quoted(value));
+  return array(key, elements);
 }
 
 IndentedJson& IndentedJson::objects(std::string_view key, const std::vector<IndentedJson>& values) {
-  Member member{json::quoted(key), {}, {}, true};
-  for (const IndentedJson& value : values) member.elements.push_back(value.str(kElementDepth));
-  members_.push_back(std::move(member));
-  return *this;
+  std::vector<std::string> elements;
+  for (const IndentedJson& value : values) elements.push_back(value.str(kElementDepth));
+  return array(key, elements);
 }
 
+// Strings hold no line feed, so each one here begins a line.
 std::string IndentedJson::str(std::size_t depth) const {
-  std::string out = "{";
-  for (std::size_t i = 0; i < members_.size(); ++i) {
-    const Member& member = members_[i];
-    if (i > 0) out += ',';
-    append_line_start(out, depth + 1);
-    out.append(member.key).append(": ");
-    if (member.is_array)
-      append_array(out, member.elements, depth + 1);
-    else
-      out += member.json;
+  std::string out;
+  out.reserve(text_.size() + 2);
+  if (depth == 0) {
+    out = text_;
+  } else {
+    for (const char c : text_) {
+      if (c == '\n')
+        append_line_start(out, depth);
+      else
+        out += c;
+    }
   }
   append_line_start(out, depth);
   out += '}';

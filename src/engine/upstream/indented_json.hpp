@@ -20,13 +20,10 @@ class IndentedJson {
   std::string str(std::size_t depth = 0) const;
 
  private:
-  struct Member {
-    std::string key;
-    std::string json;                   // of a plain value
-    std::vector<std::string> elements;  // of an array, which stands in the outermost object
-    bool is_array = false;
-  };
-  std::vector<Member> members_;
+  // A comma where one is due, and the key: its value is appended next.
+  std::string& member(std::string_view key);
+  IndentedJson& array(std::string_view key, const std::vector<std::string>& elements);
+  std::string text_ = "{";  // the members so far, as they stand in an outermost object
 };
 
 }  // namespace clawql::engine::upstream

@@ -18,6 +18,7 @@ class MovedRequest {
       : text_(std::make_unique<const std::string>(request.text)), request_(request) {
     const std::string_view before = request.text;
     request_.text = *text_;
+    request_.params = {};
     request_.id = here(before, request.id);
     if (request.progress_token) request_.progress_token = here(before, *request.progress_token);
     for (auto& [slice, replacement] : request_.edits) slice = here(before, slice);

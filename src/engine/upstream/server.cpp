@@ -14,4 +14,10 @@ std::string_view to_string(State state) {
   CLAWQL_CHECK(false);
 }
 
+void CallSink::on_own_response(std::string_view text, std::string_view, bool) {
+  const auto response = json::Document::parse(text, {.bytes = text.size()});
+  CLAWQL_CHECK(response.has_value());
+  on_response(*response);
+}
+
 }  // namespace clawql::engine::upstream

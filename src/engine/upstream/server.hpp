@@ -29,6 +29,7 @@ struct OutgoingRequest {
   std::optional<std::string_view>
       progress_token;  // raw value of params._meta.progressToken; replaced by the server's own
   std::vector<std::pair<std::string_view, std::string>> edits;  // further slices, e.g. params.name without its prefix
+  json::Value params{};    // of `text`, as it was parsed; absent where it came from another shard
   bool wants_log = false;  // modern: params._meta names a log level (else the server may tell it nothing)
   bool modern = false;     // it carries the claim of 2026-07-28 in params._meta; else it is of the handshake era
   std::string principal;   // who calls ("uid:1000", "loopback"): the built-in server keeps data apart by it
@@ -41,6 +42,8 @@ class CallSink {
   // The whole response message; "id" in it is the server's own and must be replaced by the client's. The document ends
   // with the call.
   virtual void on_response(const json::Document& message) = 0;
+  // The same of a server of our own, whose answer needs no second look. `own_id`: the raw value of "id" in `text`.
+  virtual void on_own_response(std::string_view text, std::string_view own_id, bool is_error);
   // A notification that belongs to this call: notifications/progress (the token in it is the server's own, to be
   // replaced), or notifications/message when this was the only call in flight.
   virtual void on_notification(const json::Document& message) = 0;
