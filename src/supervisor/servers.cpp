@@ -92,8 +92,9 @@ Status Servers::room_for(const config::Server& server, std::uint64_t instance) c
   // A server that speaks both eras of MCP has a second process for everybody (engine/upstream/role.hpp).
   const bool is_shared = server.isolation == config::Isolation::shared;
   if (of_server >= (is_shared ? 1U : server.max_instances + 1U))
-    return fail(is_shared ? std::string("its isolation is `shared`: it has no further instance")
-                          : fmt::format("it has as many instances as its maxInstances allows: {}", server.max_instances));
+    return fail(is_shared
+                    ? std::string("its isolation is `shared`: it has no further instance")
+                    : fmt::format("it has as many instances as its maxInstances allows: {}", server.max_instances));
   const std::size_t most = config_->limits.instances;
   if (wanted >= most)
     return fail(fmt::format("all servers together have as many instances as limits.instances allows: {}", most));

@@ -275,7 +275,11 @@ void Line::refuse_whole(const IdentifiedRequest& who, const mcp::Client* client,
 void Line::refuse(const McpRequest& request, mcp::Asker& asker, Reason reason, std::string_view detail) {
   const bool is_call = request.message().method() == mcp::Method::tools_call;
   count_refusal(request.who(), &request.client(), reason, is_call ? "tools/call" : "request", detail);
-  const std::string error = mcp::error_response(request.message().id(), reason, {}, request.is_modern());
+  // Who asked for a resource is told which one (2026-07-28, "Resource not found").
+  const json::Value uri = request.message().params().find("uri");
+  const bool names_uri = reason == Reason::resource_unknown && uri.is(json::Kind::string);
+  const std::string error = mcp::error_response(request.message().id(), reason, {}, request.is_modern(),
+                                                names_uri ? fmt::format(R"("uri":{})", uri.raw()) : std::string{});
   asker.respond(mcp::Spliced(error), base::facts(reason).http_status);
 }
 

@@ -39,10 +39,11 @@ std::shared_ptr<const MergedList> MergedList::merge(ListKind kind, std::span<ups
   for (const upstream::Server* server : servers) {
     const auto offer = server->offer();
     const auto index = static_cast<std::size_t>(kind);
-    list->sources_.push_back(
-        {server, offer->lists[index], offer->freshness[index], has_prefix(kind) ? server->prefix() : std::string()});
+    list->sources_.push_back({server, offer->lists[index], offer->freshness[index], offer->announced[index],
+                              has_prefix(kind) ? server->prefix() : std::string()});
     count += offer->lists[index]->size();
     freshness.ttl_ms = std::min(freshness.ttl_ms, offer->freshness[index].ttl_ms);
+    list->announced_ += offer->announced[index];
     freshness.is_public &= offer->freshness[index].is_public;
   }
   if (before && before->sources_ == list->sources_) return before;
@@ -117,7 +118,9 @@ std::shared_ptr<const Catalog> Catalog::merge(std::span<upstream::Server* const>
 Changes Catalog::changes_since(const Catalog& before) const {
   Changes changes;
   for (const ListKind kind : upstream::kAllLists)
-    if (list(kind).generation() != before.list(kind).generation()) changes.add(kind);
+    if (list(kind).generation() != before.list(kind).generation() ||
+        list(kind).announced() != before.list(kind).announced())
+      changes.add(kind);
   return changes;
 }
 

@@ -52,6 +52,8 @@ class MergedList {
   std::size_t size() const { return entries_.size(); }
   // The same for the same text, in every shard of this process: what cursors are tied to.
   std::uint64_t generation() const { return generation_; }
+  // How often servers said that their part changed.
+  std::uint64_t announced() const { return announced_; }
   // The shortest time of all, and public when all are.
   upstream::Freshness freshness() const { return freshness_; }
   const std::vector<Hidden>& hidden() const { return hidden_; }
@@ -61,13 +63,14 @@ class MergedList {
     const upstream::Server* server;
     std::shared_ptr<const upstream::ItemList> items;
     upstream::Freshness freshness;
+    std::uint64_t announced;
     std::string prefix;
     bool operator==(const Source&) const = default;
   };
   void add(upstream::Server& server, const std::string& prefix, const upstream::Item& item);
 
   std::vector<Source> sources_;
-  std::uint64_t generation_ = 0;
+  std::uint64_t generation_ = 0, announced_ = 0;
   std::vector<Entry> entries_;
   std::unordered_map<std::string_view, std::size_t> by_key_;  // keys point into entries_, filled when it is complete
   std::vector<Hidden> hidden_;

@@ -101,13 +101,21 @@ Result<std::string> BuiltinServer::run(json::Value params, std::string_view raw_
 
 std::optional<CallId> BuiltinServer::call(const OutgoingRequest& request, CallSink& sink) {
   ++calls_;
-  const json::Value name = request.params.find("name");
+  // From another shard it comes as text alone.
+  std::optional<json::Document> document;
+  json::Value params = request.params;
+  if (!params) {
+    auto parsed = json::Document::parse(request.text, {.bytes = limits_.request_body, .depth = limits_.json_depth});
+    if (parsed) document.emplace(std::move(*parsed));
+    if (document) params = document->root().find("params");
+  }
+  const json::Value name = params.find("name");
   const std::string_view raw_name = name ? edited(request, name.raw()) : std::string_view();
   if (raw_name != R"("audit")" && raw_name != R"("cache")") {
     sink.on_failure({base::Reason::tool_unknown, "the built-in server has no such tool"});
     return std::nullopt;
   }
-  const Result<std::string> result = run(request.params, raw_name, request.principal);
+  const Result<std::string> result = run(params, raw_name, request.principal);
   const std::string text = response_text(result);
   sink.on_own_response(text, std::string_view(text).substr(kBeforeId.size(), 1), !result);
   return std::nullopt;

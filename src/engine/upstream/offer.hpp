@@ -42,6 +42,8 @@ struct Offer {
   Features features;
   std::array<std::shared_ptr<const ItemList>, kListKinds> lists;  // never null
   std::array<Freshness, kListKinds> freshness;
+  // How often the server said that this list changed, and it was fetched anew: clients hear of it, whatever differs.
+  std::array<std::uint64_t, kListKinds> announced{};
 
   Offer() {
     for (auto& list : lists) list = std::make_shared<const ItemList>();

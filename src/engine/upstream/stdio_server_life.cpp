@@ -20,7 +20,7 @@ bool equal_lists(const ItemList& left, const ItemList& right) {
 bool equal_offers(const Offer& left, const Offer& right) {
   for (const ListKind kind : kAllLists)
     if (!equal_lists(left.list(kind), right.list(kind))) return false;
-  return left.features == right.features && left.freshness == right.freshness;
+  return left.features == right.features && left.freshness == right.freshness && left.announced == right.announced;
 }
 
 void put(Offer& offer, ListKind kind, std::shared_ptr<const ItemList> items, Freshness freshness) {
@@ -123,11 +123,13 @@ void StdioServer::on_list(ListKind kind, std::shared_ptr<const ItemList> items, 
   if (state_ != State::ready) return put(next_offer_, kind, std::move(items), freshness);
   Offer offer = *offer_;
   put(offer, kind, std::move(items), freshness);
+  ++offer.announced[static_cast<std::size_t>(kind)];
   set_offer(std::move(offer));
 }
 
 void StdioServer::on_lists_complete() {
   become_ready();
+  next_offer_.announced = offer_->announced;
   set_offer(std::exchange(next_offer_, {}));
   parts_.observer.on_settled(*this);
 }
