@@ -90,6 +90,7 @@ int run(const Arguments& arguments) {
   };
   if (arguments.check) return check(options.load(), *places);
 
+  os::raise_file_limit();  // each server is two descriptors
   io::Loop loop(clock);
   os::SystemSpawner spawner;
   supervisor::Supervisor supervisor(loop, spawner, log, std::move(options));

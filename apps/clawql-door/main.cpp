@@ -1,7 +1,6 @@
 // clawql-door: hears clients. Started by the supervisor with fd 3 as its control line and nothing else open; it takes
 // its settings, listening sockets and channels from there, locks itself down, and serves until that line ends.
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <cstdlib>
 #include <memory>
@@ -144,14 +143,6 @@ class Program final : private ipc::ControlSocket::Handler {
   int exit_code_ = 0;
 };
 
-// Each client is a descriptor: the soft limit of many systems is 1,024.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 int run(int argc, char** argv) {
   auto format = base::Logger::Format::json;
   const std::vector<std::string_view> arguments(argv + 1, argv + argc);
@@ -162,7 +153,7 @@ int run(int argc, char** argv) {
     fmt::print(stderr, "clawql-door is started by clawql-api; it takes --log-format json|human alone\n");
     return kUsage;
   }
-  raise_descriptor_limit();
+  os::raise_file_limit();  // each client is a descriptor
   os::give_back_large_blocks();
   return Program(format).run();
 }

@@ -60,7 +60,28 @@ std::string server_details(const Value& server) {
   return out;
 }
 
-std::string servers_text(const Value& engine) {
+// The instances of a server that is not shared: how many there are, in which state, and their processes.
+std::string instances_text(const Value& server) {
+  const std::string isolation = text_at(server, "isolation");
+  if (isolation.empty() || isolation == "shared") return "";
+  std::string states, pids;
+  for (const char* state : {"running", "waiting", "stopping"})
+    if (server.find(state).uint64().value_or(0) > 0)
+      states += (states.empty() ? "" : ", ") + number_at(server, state) + " " + state;
+  for (const Value instance : server.find("instances").elements())
+    if (instance.find("pid").uint64().value_or(0) > 0)
+      pids += (pids.empty() ? "; pid " : ", ") + number_at(instance, "pid");
+  return "      an instance for each " + printable(isolation) + ", at most " + number_at(server, "max_instances") +
+         ": " + (states.empty() ? "none" : states) + pids + "\n";
+}
+
+Value named(const Value& list, std::string_view name) {
+  for (const Value one : list.elements())
+    if (text_at(one, "name") == name) return one;
+  return {};
+}
+
+std::string servers_text(const Value& engine, const Value& supervisor) {
   std::vector<std::vector<std::string>> rows;
   for (const Value server : engine.find("servers").elements())
     rows.push_back({printable(text_at(server, "name")), printable(text_at(server, "state")),
@@ -72,6 +93,7 @@ std::string servers_text(const Value& engine) {
   for (const Value server : engine.find("servers").elements()) {
     const auto end = lines.find('\n', at);
     out += lines.substr(at, end + 1 - at) + server_details(server);
+    out += instances_text(named(supervisor.find("servers"), text_at(server, "name")));
     at = end + 1;
   }
   return out;
@@ -112,8 +134,8 @@ int run(const std::string& config_file, const std::string& socket, bool as_json)
   if (as_json)
     print(*status + "\n");
   else
-    print(head_text(supervisor) + listeners_text(supervisor) + processes_text(supervisor) + servers_text(engine) +
-          rest_text(supervisor, engine));
+    print(head_text(supervisor) + listeners_text(supervisor) + processes_text(supervisor) +
+          servers_text(engine, supervisor) + rest_text(supervisor, engine));
   for (const Value server : engine.find("servers").elements())
     if (text_at(server, "state") == "failed") return kFindings;
   return kAsDeclared;

@@ -77,8 +77,6 @@ TEST(BadFile, a_key_of_a_later_version_says_not_yet) {
        "c.yaml:1:38: `headers` is not yet supported (servers over HTTP): leave it out"},
       {"mcpServers: { r: { type: http, command: x } }\n",
        "c.yaml:1:26: `type: http` is not yet supported (servers over HTTP): only `stdio`"},
-      {"mcpServers: { r: { command: x, isolation: session } }\n",
-       "c.yaml:1:43: `isolation: session` is not yet supported: leave it out, or write `shared`"},
       {"listen: { http: { bind: tailscale } }\n",
        "c.yaml:1:25: `bind`: \"tailscale\" is not yet supported: write `loopback`"},
       {"listen: { http: { bind: \"interface:wg0\" } }\n",

@@ -37,6 +37,14 @@ struct Sandbox {
   std::vector<std::string> files_read, files_write;  // empty both: no file rules
 };
 
+// Whose an instance of a server is.
+enum class Isolation : std::uint8_t {
+  shared,     // everybody's: there is one
+  session,    // a session's own
+  principal,  // all sessions' of one principal
+};
+std::string_view name(Isolation isolation);  // as the file writes it
+
 // One entry of mcpServers, in the form MCP clients use.
 struct Server {
   std::string name;
@@ -50,8 +58,11 @@ struct Server {
   std::string prefix;  // with its "__"; "" when `prefix: ""`
   bool eager = true;
   bool disabled = false;
-  std::uint64_t call_seconds = 0;  // `timeout`; 0: default
-  std::string user;                // empty: the gateway's own
+  Isolation isolation = Isolation::shared;
+  std::uint32_t max_instances = 16;           // with another isolation than shared
+  std::uint64_t instance_idle_seconds = 300;  // the same: without a call for so long, an instance is stopped
+  std::uint64_t call_seconds = 0;             // `timeout`; 0: default
+  std::string user;                           // empty: the gateway's own
   Sandbox sandbox;
   std::string fingerprint;  // SHA-256 over all of the above
 };

@@ -73,6 +73,9 @@ mcpServers:
     tools: [read_*, write]
     prefix: fs
     start: lazy
+    isolation: principal
+    maxInstances: 3
+    instanceIdleSeconds: 60
     user: nobody
     sandbox: { listen: true, unix: true, files: { read: [/srv], write: [/srv/out] } }
   plain: { command: /bin/x, prefix: "", disabled: true }
@@ -110,6 +113,12 @@ mcpServers:
   EXPECT_EQ(*files.tools, (std::vector<std::string>{"read_*", "write"}));
   EXPECT_EQ(files.prefix, "fs__");
   EXPECT_FALSE(files.eager);
+  EXPECT_EQ(files.isolation, Isolation::principal);
+  EXPECT_EQ(files.max_instances, 3U);
+  EXPECT_EQ(files.instance_idle_seconds, 60U);
+  EXPECT_EQ(config.servers[1].isolation, Isolation::shared);
+  EXPECT_EQ(config.servers[1].max_instances, 16U);
+  EXPECT_EQ(config.servers[1].instance_idle_seconds, 300U);
   EXPECT_EQ(files.user, "nobody");
   EXPECT_TRUE(files.sandbox.listen);
   EXPECT_TRUE(files.sandbox.unix_sockets);
@@ -140,6 +149,16 @@ TEST(Config, what_it_shows_it_also_reads_and_secrets_are_not_in_it) {
   EXPECT_EQ(show(parsed(shown)), shown);
 }
 
+TEST(Config, the_instances_of_a_server_are_shown_where_there_are_any) {
+  const std::string shared = show(parsed("mcpServers: { a: { command: x, isolation: shared } }"));
+  EXPECT_EQ(shared.find("isolation"), std::string::npos);
+  const std::string own = show(parsed("mcpServers: { a: { command: x, isolation: session, maxInstances: 256 } }"));
+  EXPECT_NE(own.find("    isolation: session\n    maxInstances: 256\n    instanceIdleSeconds: 300\n"),
+            std::string::npos)
+      << own;
+  EXPECT_EQ(show(parsed(own)), own);
+}
+
 TEST(FoundPlaces, are_those_of_a_file_that_would_be_refused) {
   const FoundPlaces found = places_in(
       "listen: { unix: { path: /x/g.sock }, http: { port: 0 } }\naudit: { path: /a }\nadmin: { path: /x/a.sock }\n"
@@ -162,6 +181,9 @@ TEST(Config, keys_without_effect_and_findings_are_noticed) {
   const std::string file = "/etc/clawql/clawql.yaml";
   EXPECT_EQ(notices_of("mcpServers: { a: { command: x, alwaysAllow: [y], gallery: true } }"),
             (Ids{file + ":1:32 config.no-effect", file + ":1:50 config.no-effect"}));
+  EXPECT_EQ(notices_of("mcpServers: { a: { command: x, maxInstances: 2, instanceIdleSeconds: 9 } }"),
+            (Ids{file + ":1:46 config.no-effect", file + ":1:70 config.no-effect"}));
+  EXPECT_EQ(notices_of("mcpServers: { a: { command: x, maxInstances: 2, isolation: session } }"), Ids{});
   EXPECT_EQ(notices_of("mcpServers: { a: { command: /usr/bin/docker } }"), (Ids{file + ":1:18 server.needs-unix"}));
   EXPECT_EQ(notices_of("mcpServers: { a: { command: docker, sandbox: { unix: true } } }"),
             (Ids{file + ":1:54 server.can-reach-admin"}));
@@ -182,8 +204,10 @@ TEST(Fingerprint, changes_with_every_member_and_with_nothing_else) {
   for (const std::string_view other :
        {"command: y", "command: x, args: [a]", "command: x, env: {A: b}", "command: x, cwd: /", "command: x, tools: []",
         "command: x, prefix: \"\"", "command: x, start: lazy", "command: x, disabled: true", "command: x, timeout: 1",
-        "command: x, user: u", "command: x, sandbox: {listen: true}", "command: x, sandbox: {unix: true}",
-        "command: x, sandbox: {files: {read: [/a]}}", "command: x, sandbox: {files: {write: [/a]}}"})
+        "command: x, isolation: session", "command: x, isolation: principal", "command: x, maxInstances: 15",
+        "command: x, instanceIdleSeconds: 299", "command: x, user: u", "command: x, sandbox: {listen: true}",
+        "command: x, sandbox: {unix: true}", "command: x, sandbox: {files: {read: [/a]}}",
+        "command: x, sandbox: {files: {write: [/a]}}"})
     EXPECT_NE(of(other), plain) << other;
   EXPECT_NE(of("command: x, args: [ab, c]"), of("command: x, args: [a, bc]"));
   EXPECT_NE(of("command: x, sandbox: {files: {read: [/a]}}"), of("command: x, sandbox: {files: {write: [/a]}}"));

@@ -57,6 +57,9 @@ std::string fingerprint(const Server& server) {
   canonical.add(std::string_view(server.prefix));
   canonical.add(server.eager ? std::uint64_t{1} : std::uint64_t{0});
   canonical.add(server.disabled ? std::uint64_t{1} : std::uint64_t{0});
+  canonical.add(name(server.isolation));
+  canonical.add(std::uint64_t{server.max_instances});
+  canonical.add(server.instance_idle_seconds);
   canonical.add(server.call_seconds);
   canonical.add(std::string_view(server.user));
   canonical.add(server.sandbox.listen ? std::uint64_t{1} : std::uint64_t{0});

@@ -102,8 +102,16 @@ std::vector<Key> server_keys() {
       key("mcpServers.*.prefix", Type::text, "the server's name",
           "Put before the names of its tools, with `__` between. `\"\"` keeps the names as they are."),
       choice("mcpServers.*.start", {"eager", "lazy"}, "`eager`", "When it is started: at once, or by the first call."),
-      choice("mcpServers.*.isolation", {"shared", "session", "principal"}, "`shared`",
-             "`shared`: one instance for all clients. `session` and `principal` are not yet supported."),
+      choice(
+          "mcpServers.*.isolation", {"shared", "session", "principal"}, "`shared`",
+          "Who shares an instance: `shared`, all clients, which it therefore can ask nothing; `session`, one session "
+          "of one client, whose roots, sampling and elicitation it is offered; `principal`, all sessions of one "
+          "principal."),
+      integer("mcpServers.*.maxInstances", 1, 256, "`16`",
+              "Instances at a time, with `isolation: session` or `principal`. A call that would need one more fails "
+              "with the reason."),
+      integer("mcpServers.*.instanceIdleSeconds", 1, 7ULL * 86400, "`300`",
+              "Seconds without a call after which such an instance is stopped. The next call starts another."),
       key("mcpServers.*.user", Type::text, "the gateway's",
           "User to run it as, a name or a number; needs a root start."),
       key("mcpServers.*.sandbox", Type::object, "closed",
@@ -120,7 +128,6 @@ std::vector<Key> server_keys() {
       later("mcpServers.*.headers", "servers over HTTP"),
       later("mcpServers.*.oauth", "servers over HTTP"),
       later("mcpServers.*.auth", "servers over HTTP"),
-      later("mcpServers.*.maxInstances", "an instance for each session"),
       later("mcpServers.*.secrets", "secrets from a store"),
       later("mcpServers.*.policy", "rules for tools"),
       without_effect("mcpServers.*.alwaysAllow", "of a client's own dialogs"),

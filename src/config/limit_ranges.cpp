@@ -34,6 +34,7 @@ constexpr auto kRanges = std::to_array<LimitRange>({
     {"event_stream_seconds", 1, 3600,
      "Seconds that the event stream of a POST stays open without a message; then the client resumes it."},
     {"subscriptions", 1, 100000, "Resources that one session or listen stream subscribes to."},
+    {"instances", 1, 1024, "Instances of servers with `isolation: session` or `principal`, all servers together."},
     {"items_server", 1, 100'000, "Tools that one server may list."},
     {"cache_entries", 1, 10'000'000, "Entries of the built-in `cache` tool, for each principal."},
     {"cache_bytes", kKib, 16 * kGib, "Bytes of the same, keys and values."},

@@ -24,6 +24,7 @@ class EntryReader {
     if (const auto disabled = boolean(&entry_, "disabled")) server_.disabled = *disabled;
     if (const auto seconds = integer(&entry_, "timeout")) server_.call_seconds = *seconds;
     read_type();
+    read_isolation();
     read_command();
     read_environment();
     read_cwd();
@@ -44,10 +45,20 @@ class EntryReader {
     if (over_http && entry_.find("url") == nullptr)
       reading_.problems.add(type->mark,
                             "`type: " + type->text + "` is not yet supported (servers over HTTP): only `stdio`");
-    const Node* isolation = scalar(&entry_, "isolation");
-    if (isolation != nullptr && (isolation->text == "session" || isolation->text == "principal"))
-      reading_.problems.add(isolation->mark, "`isolation: " + isolation->text +
-                                                 "` is not yet supported: leave it out, or write `shared`");
+  }
+
+  void read_isolation() {
+    if (const Node* isolation = scalar(&entry_, "isolation"))
+      for (const Isolation one : {Isolation::session, Isolation::principal})
+        if (isolation->text == config::name(one)) server_.isolation = one;
+    if (const auto most = integer(&entry_, "maxInstances"))
+      server_.max_instances = static_cast<std::uint32_t>(*most);  // the table of keys holds it in range
+    if (const auto seconds = integer(&entry_, "instanceIdleSeconds")) server_.instance_idle_seconds = *seconds;
+    if (server_.isolation != Isolation::shared) return;
+    for (const std::string_view key : {"maxInstances", "instanceIdleSeconds"})
+      if (const Node* node = scalar(&entry_, key))
+        reading_.notice(node->mark, "config.no-effect",
+                        "`" + std::string(key) + "` has no effect without `isolation: session` or `principal`");
   }
 
   void refuse_reference(const Node& node, std::string_view key) const {
@@ -244,6 +255,15 @@ void refuse_collisions(const std::vector<Server>& servers, const Node& entries, 
 }
 
 }  // namespace
+
+std::string_view name(Isolation isolation) {
+  switch (isolation) {
+    case Isolation::shared: return "shared";
+    case Isolation::session: return "session";
+    case Isolation::principal: return "principal";
+  }
+  return "";
+}
 
 std::vector<Server> read_servers(const Node* entries, const Reading& reading) {
   std::vector<Server> servers;

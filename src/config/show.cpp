@@ -74,6 +74,11 @@ void show_server(std::string& out, const Server& server) {
   const std::string prefix = server.prefix.empty() ? "" : server.prefix.substr(0, server.prefix.size() - 2);
   out += "    prefix: " + text(prefix) + "\n";
   out += std::string("    start: ") + (server.eager ? "eager" : "lazy") + "\n";
+  if (server.isolation != Isolation::shared) {
+    out += "    isolation: " + std::string(name(server.isolation)) + "\n";
+    out += "    maxInstances: " + std::to_string(server.max_instances) + "\n";
+    out += "    instanceIdleSeconds: " + std::to_string(server.instance_idle_seconds) + "\n";
+  }
   if (server.disabled) out += "    disabled: true\n";
   if (server.call_seconds != 0) out += "    timeout: " + std::to_string(server.call_seconds) + "\n";
   if (!server.user.empty()) out += "    user: " + text(server.user) + "\n";

@@ -36,6 +36,9 @@ Result<Fd> signal_descriptor(const std::vector<int>& signals);
 // The next pending signal of such a descriptor.
 std::optional<int> next_signal(const Fd& descriptor);
 
+// The soft limit of descriptors to the hard one: that of many systems is 1,024. A kernel that refuses is no error.
+void raise_file_limit();
+
 // For programs that hold large messages for a moment: what is freed of large blocks goes back to the system at once,
 // instead of staying in a heap that one small block at its top keeps from shrinking.
 void give_back_large_blocks();

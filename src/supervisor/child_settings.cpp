@@ -24,8 +24,9 @@ ipc::EngineSettings engine_settings(const config::Config& config, std::uint64_t 
   settings.door_loops = config.threads.door;
   for (const config::Server& server : config.servers) {
     if (server.disabled) continue;
-    settings.servers.push_back(
-        {server.name, server.prefix, server.tools, server.eager, server.call_seconds, server.fingerprint});
+    settings.servers.push_back({server.name, server.prefix, server.tools, server.eager, server.call_seconds,
+                                server.fingerprint, std::string(config::name(server.isolation)), server.max_instances,
+                                server.instance_idle_seconds});
   }
   settings.listeners = std::move(listeners);
   settings.audit = {config.audit.path, config.audit.strict, config.audit.file_bytes};

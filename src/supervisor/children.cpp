@@ -81,10 +81,10 @@ void Supervisor::on_engine_message(const ipc::ControlMessage& message) {
 void Supervisor::on_server_request(const ipc::ControlMessage& message) {
   const auto request = ipc::from_json<ipc::ServerMessage>(message.payload);
   if (!request) return break_off(engine_, request.error().message);
-  if (message.kind == ipc::Control::server_stop) return servers_.stop(request->name);
+  if (message.kind == ipc::Control::server_stop) return servers_.stop(request->name, request->instance);
   if (phase_ != Phase::serving) return;
-  if (message.kind == ipc::Control::server_restart) return servers_.restart(request->name);
-  servers_.start(request->name);
+  if (message.kind == ipc::Control::server_restart) return servers_.restart(request->name, request->instance);
+  servers_.start(request->name, request->instance);
 }
 
 void Supervisor::send_next_audit_file() {
@@ -105,27 +105,13 @@ void Supervisor::on_admin(const ipc::ControlMessage& message) {
   };
   if (request->operation == "status") {
     answer.text = status();
-  } else if (request->operation == "reload") {
-    auto done = reload();
+  } else {
+    auto done = request->operation == "reload" ? reload() : change_server(request->operation, request->argument);
     if (done) {
       answer.text = std::move(*done);
     } else {
       refuse(done.error().message);
     }
-  } else if (request->operation != "start" && request->operation != "restart") {
-    refuse("no such operation");
-  } else if (!servers_.knows(request->argument)) {
-    refuse("there is no such server in the configuration, or it is disabled");
-  } else {
-    log_.info("admin.server", {{"operation", request->operation}, {"server", request->argument}});
-    if (request->operation == "start") {
-      servers_.start(request->argument);
-    } else {
-      servers_.restart(request->argument);
-    }
-    std::string name;
-    base::append_json_string(name, request->argument);
-    answer.text = fmt::format(R"({{"server":{},"operation":"{}"}})", name, request->operation);
   }
   std::string payload = ipc::to_json(answer);
   if (payload.size() > kMostAnswerBytes) {
@@ -133,6 +119,24 @@ void Supervisor::on_admin(const ipc::ControlMessage& message) {
     payload = ipc::to_json(answer);
   }
   engine_.send(ipc::Control::admin_answer, std::move(payload));
+}
+
+// start | restart NAME, for an operator.
+Result<std::string> Supervisor::change_server(const std::string& operation, const std::string& server) {
+  if (operation != "start" && operation != "restart") return fail("no such operation");
+  const config::Server* const found = servers_.find(server);
+  if (found == nullptr) return fail("there is no such server in the configuration, or it is disabled");
+  if (operation == "start" && found->isolation != config::Isolation::shared)
+    return fail("its instances start with those who use it; `restart` ends and starts the ones that run");
+  log_.info("admin.server", {{"operation", operation}, {"server", server}});
+  if (operation == "start") {
+    servers_.start(server, Servers::kShared);
+  } else {
+    servers_.restart_all(server);
+  }
+  std::string name;
+  base::append_json_string(name, server);
+  return fmt::format(R"({{"server":{},"operation":"{}"}})", name, operation);
 }
 
 void Supervisor::on_server_started(const ipc::ServerMessage& message, std::vector<os::Fd> pipes) {
@@ -149,7 +153,7 @@ void Supervisor::on_program_died(Program& program, const std::string& how) {
     return drain_step();
   }
   log_.error(program.name() + ".crash", {{"how", how}});
-  if (&program == &engine_) servers_.stop_all();
+  if (&program == &engine_) servers_.end_with_engine();
   if (!announced_ && program.early_deaths() >= kMostEarlyDeaths) {
     log_.error("start.refused",
                {{"reason", fmt::format("clawql-{} ended {} times before it was ready; its log says why", program.name(),

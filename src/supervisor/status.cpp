@@ -5,12 +5,14 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 
 namespace clawql::supervisor {
 namespace {
 
 // An AdminAnswer holds this text once more escaped, and a control message at most 64 KiB.
 constexpr std::size_t kMostEntries = 100;
+constexpr std::size_t kMostInstances = 256;
 constexpr std::size_t kMostText = 400;
 
 std::string text(std::string_view value) {
@@ -45,9 +47,27 @@ std::string program_json(const Program* one) {
                      std::max(one->pid(), 0), one->restarts(), one->ready(), list(one->layers(), layer_json));
 }
 
-std::string server_json(const Servers::Description& one) {
-  return fmt::format(R"({{"name":{},"pid":{},"state":{},"restarts":{}}})", text(one.name), one.pid, text(one.state),
+std::string instance_json(const Servers::ProcessDescription& one) {
+  return fmt::format(R"({{"instance":{},"pid":{},"state":{},"restarts":{}}})", one.instance, one.pid, text(one.state),
                      one.restarts);
+}
+
+// `room`: instances that may still be listed, over all servers; all are counted.
+std::string server_json(const Servers::Description& one, std::size_t& room) {
+  std::string out = fmt::format(R"({{"name":{},"pid":{},"state":{},"restarts":{},"isolation":{})", text(one.name),
+                                one.shared.pid, text(one.shared.state), one.shared.restarts, text(one.isolation));
+  if (one.isolation != "shared") {
+    const auto in_state = [&](std::string_view state) {
+      return std::ranges::count(one.instances, state, &Servers::ProcessDescription::state);
+    };
+    const auto listed = std::min({one.instances.size(), room, kMostEntries});
+    room -= listed;
+    fmt::format_to(std::back_inserter(out),
+                   R"(,"max_instances":{},"running":{},"waiting":{},"stopping":{},"instances":{})", one.max_instances,
+                   in_state("running"), in_state("waiting"), in_state("stopping"),
+                   list(std::span(one.instances).first(listed), instance_json));
+  }
+  return out + "}";
 }
 
 std::string finding_json(const Finding& one) {
@@ -113,8 +133,10 @@ std::string status_json(const StatusFacts& facts, const std::vector<Finding>& fi
       fmt::format(R"({{"version":{},"pid":{},"started":{},"config":{},"generation":{},"listeners":{},"processes":{})",
                   text(CLAWQL_VERSION), ::getpid(), text(base::format_utc(facts.started)), text(facts.config.path),
                   facts.generation, list(facts.listeners, listener_json), list(facts.programs, program_json));
+  std::size_t room = kMostInstances;
+  const auto write_server = [&](const Servers::Description& one) { return server_json(one, room); };
   fmt::format_to(std::back_inserter(out), R"(,"servers":{},"findings":{},"warnings":{}}})",
-                 list(facts.servers, server_json), list(findings, finding_json),
+                 list(facts.servers, write_server), list(findings, finding_json),
                  list(warnings, [](const std::string& one) { return text(one); }));
   return out;
 }

@@ -66,6 +66,7 @@ class Supervisor final : private Program::Observer, private Servers::Observer, p
   void on_engine_message(const ipc::ControlMessage& message);
   void on_server_request(const ipc::ControlMessage& message);
   void on_admin(const ipc::ControlMessage& message);
+  Result<std::string> change_server(const std::string& operation, const std::string& server);  // the JSON answer
   void send_next_audit_file();
   void on_server_started(const ipc::ServerMessage& message, std::vector<os::Fd> pipes) override;
   void on_server_exited(const ipc::ServerExited& message) override;

@@ -15,7 +15,12 @@ STATUS = {
         "listeners": [{"id": 1, "kind": "unix", "label": "unix:/g.sock"}],
         "processes": [{"name": "door", "pid": 8, "restarts": 0, "layers": [
             {"name": "seccomp", "in_force": True, "detail": ""}, {"name": "landlock", "in_force": False, "detail": "old kernel"}]}],
-        "servers": [], "findings": [], "warnings": []},
+        "servers": [{"name": "good", "pid": 0, "state": "stopped", "restarts": 0, "isolation": "session", "max_instances": 16,
+                     "running": 2, "waiting": 1, "stopping": 0, "instances": [
+                         {"instance": 1, "pid": 21, "state": "running", "restarts": 0}, {"instance": 2, "pid": 0, "state": "waiting", "restarts": 3},
+                         {"instance": 3, "pid": 23, "state": "running", "restarts": 0}]},
+                    {"name": "bad", "pid": 9, "state": "running", "restarts": 0, "isolation": "shared"}],
+        "findings": [], "warnings": []},
     "engine": {
         "sessions": 2, "principals": 1,
         "servers": [{"name": "good", "state": "ready", "tools": 3, "calls": 5},
@@ -99,8 +104,10 @@ def clawql(*arguments, **environment):
 def test_status_shows_what_the_gateway_says_and_fails_for_a_failed_server(played, tmp_path):
     shown = clawql("status", "--socket", tmp_path / "admin.sock")
     assert shown.returncode == 1, shown
-    for part in ("clawql 9, pid 7", "unix:/g.sock", "good  ready", "exited with status 1", "sessions: 2", "4 × guard.host"):
+    for part in ("clawql 9, pid 7", "unix:/g.sock", "good  ready", "exited with status 1", "sessions: 2", "4 × guard.host",
+                 "an instance for each session, at most 16: 2 running, 1 waiting; pid 21, 23\n"):
         assert part in shown.stdout
+    assert shown.stdout.count("an instance for each") == 1
     assert "\x1b" not in shown.stdout
     as_json = clawql("status", "--json", "--socket", tmp_path / "admin.sock")
     assert json.loads(as_json.stdout) == STATUS

@@ -159,9 +159,7 @@ def test_a_configuration_that_others_may_write_is_refused_with_the_command_that_
         one.stop()
 
 
-@pytest.mark.parametrize("key,value", [("mcpServers", {"a": {"url": "https://example.com/mcp"}}),
-                                       ("mcpServers", {"a": {"command": "true", "isolation": "session"}}),
-                                       ("mcpServers", {"a": {"command": "true", "isolation": "principal"}})])
+@pytest.mark.parametrize("key,value", [("mcpServers", {"a": {"url": "https://example.com/mcp"}})])
 def test_keys_of_a_later_version_say_so(refused, key, value):
     status, log, _ = refused(**{key: value})
     assert status == 1 and "not yet" in log
