@@ -71,7 +71,9 @@ Handshake::Handshake(io::Loop& loop, OwnRequests& own, Handler& handler, const R
     : own_(own), handler_(handler), role_(role), probes_(probes), patience_(loop, [this] { initialize(); }) {}
 
 void Handshake::begin() {
-  if (probes_ || role_.kind == Role::Kind::modern) return probe();
+  // A process for one session asks its client in ways that only the handshake era has.
+  const bool asks = role_.kind == Role::Kind::session;
+  if ((probes_ && !asks) || role_.kind == Role::Kind::modern) return probe();
   initialize();
 }
 

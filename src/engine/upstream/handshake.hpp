@@ -2,7 +2,8 @@
 // or both; a stdio process speaks one of them for its life, and server/discover does not decide which (measured with
 // the SDKs; MCP 2026-07-28, basic/versioning and basic/transports/stdio).
 //
-//   for everybody, a session or a principal:  server/discover → whatever comes, or 2 s → initialize → handshake era
+//   for a session:                            initialize → handshake era, in which it may ask its client
+//   for everybody, or a principal:            server/discover → whatever comes, or 2 s → initialize → handshake era
 //                                             refused, and discover had an answer → the server speaks 2026-07-28 alone
 //   for clients of 2026-07-28:                server/discover → 2026-07-28
 #pragma once
