@@ -143,7 +143,7 @@ suite integration 900
 [ "$mode" != quick ] || finish
 
 suite lockdown 300
-suite conformance 300
+suite conformance 300 -n 0  # its tests share a few whole runs of the suite
 suite interop 420 -n 0  # the clients start many processes each, and some have short time-outs of their own
 suite attacks 420
 suite browser 240
@@ -154,7 +154,7 @@ ASAN_OPTIONS=detect_leaks=1 step asan-unit gtest 900 ctest --test-dir build/asan
 step fuzz plain 600 scripts/fuzz.sh 15
 step tsan-build exit 1200 bash -c build_tsan
 step tsan-unit gtest 600 ctest --test-dir build/tsan -V -j "$(jobs)" -L unit -R '^(io|ipc|door|engine_.*)$'
-step tidy exit 900 scripts/tidy.py --seconds 420
+step tidy exit 1200 scripts/tidy.py --seconds 900
 
 if [ "$mode" = long ]; then
   step fuzz-long plain 14400 scripts/fuzz.sh 900

@@ -68,7 +68,8 @@ class Program final : private ipc::ControlSocket::Handler {
       case ipc::Control::server_stop:
       case ipc::Control::server_restart:
       case ipc::Control::next_audit_file:
-      case ipc::Control::admin: break;
+      case ipc::Control::admin:
+      case ipc::Control::exposure: break;
     }
     return fail("the supervisor sent a message that is not for the door");
   }

@@ -60,6 +60,7 @@ class Program final : private ipc::ControlSocket::Handler, private engine::shard
       case ipc::Control::server_started: return take_server(message);
       case ipc::Control::server_exited: return take_exit(message);
       case ipc::Control::admin_answer: return take_admin_answer(message);
+      case ipc::Control::exposure: return take_exposure(message);
       case ipc::Control::start: return start();
       case ipc::Control::drain: return drain();
       case ipc::Control::ping: control_.send(ipc::Control::pong); return {};
@@ -134,6 +135,13 @@ class Program final : private ipc::ControlSocket::Handler, private engine::shard
   Status take_admin_answer(const ipc::ControlMessage& message) {
     CLAWQL_TRY(const auto answer, ipc::from_json<ipc::AdminAnswer>(message.payload));
     if (engine_ != nullptr) engine_->admin_answer(answer);
+    return {};
+  }
+
+  Status take_exposure(const ipc::ControlMessage& message) {
+    if (engine_ == nullptr) return fail("exposure came before the settings");
+    CLAWQL_TRY(const auto what, ipc::from_json<ipc::ExposureMessage>(message.payload));
+    engine_->exposure(what);
     return {};
   }
 

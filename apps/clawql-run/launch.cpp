@@ -26,7 +26,7 @@ void write_line(int fd, const std::string& line) {
 
 // What the launcher changed, and what it may have inherited, back to what a fresh program expects.
 void reset_signals() {
-  for (int signal = 1; signal < NSIG; ++signal) std::signal(signal, SIG_DFL);
+  for (int signal = 1; signal < NSIG; ++signal) static_cast<void>(std::signal(signal, SIG_DFL));
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);

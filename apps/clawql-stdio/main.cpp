@@ -68,7 +68,7 @@ int run(const char* chosen) {
 
 int main(int count, char** argv) {
   using namespace clawql::stdio;
-  std::signal(SIGPIPE, SIG_IGN);
+  static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
   const char* chosen = nullptr;
   for (int i = 1; i < count; ++i) {
     const std::string_view word = argv[i];

@@ -75,7 +75,9 @@ void add_verify(CLI::App& firewall, int& exit_status) {
                     "ufw's default for incoming packets is deny (else: assumed allow)");
   command->add_option("--firewalld-zone", options->zones,
                       "Offline: a zone file of firewalld; may be given several times");
-  command->add_flag("--json", options->as_json, "As JSON");
+  auto* json = command->add_flag("--json", options->as_json, "As JSON");
+  command->add_flag("--sarif", options->as_sarif, "As SARIF 2.1.0: the findings")->excludes(json);
+  command->add_option("--state", options->state, "Folder that remembers what was applied")->capture_default_str();
   command->add_flag("--probe", options->probe,
                     "Also send real packets, from a temporary network namespace; needs root");
   command->callback([=, &exit_status] { exit_status = run_verify(*options); });

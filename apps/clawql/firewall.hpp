@@ -31,13 +31,17 @@ struct ProgramOutput {
 // Searched in /usr/sbin, /sbin, /usr/bin and /bin alone; empty: not there.
 std::string find_program(const std::string& name);
 enum class InputPlace : std::uint8_t { standard, third };
-// Runs it and waits; `input` is its stdin, or its descriptor 3. At most 64 MiB of output.
+// Runs it and waits; `input` is its stdin, or its descriptor 3. At most 64 MiB of output. `held`: a descriptor that
+// stays open as long as it, or a program that it has started, lives.
 Result<ProgramOutput> run_program(const std::string& path, const std::vector<std::string>& arguments,
-                                  const std::string& input = {}, InputPlace place = InputPlace::standard);
+                                  const std::string& input = {}, InputPlace place = InputPlace::standard,
+                                  int held = -1);
 
 // The rules and the host as they are now. Needs root.
 Result<fw::RuleTexts> live_rules();
 Result<fw::Topology> live_topology();
+
+inline constexpr std::string_view kDefaultState = "/var/lib/clawql/firewall";
 
 struct VerifyOptions {
   ListenerChoice listeners;
@@ -45,14 +49,16 @@ struct VerifyOptions {
   std::vector<std::string> zones;
   bool ufw_denies = false;  // DEFAULT_INPUT_POLICY is DROP or REJECT
   bool as_json = false;
+  bool as_sarif = false;
   bool probe = false;
+  std::string state = std::string(kDefaultState);
 };
 int run_verify(const VerifyOptions& options);
 
 struct ChangeOptions {
   ListenerChoice listeners;
   std::string backend;
-  std::string state = "/var/lib/clawql/firewall";  // folder
+  std::string state = std::string(kDefaultState);  // folder
   unsigned rollback_seconds = 60;
   std::vector<std::string> bridges;
   bool yes = false;
@@ -60,8 +66,10 @@ struct ChangeOptions {
 int run_apply(const ChangeOptions& options);
 int run_confirm(const ChangeOptions& options);
 int run_remove(const ChangeOptions& options);
-// Rolls back what a killed `apply` or a killed keeper left behind. Every command begins with it.
+// Rolls back what a killed `apply` or a killed keeper left behind. Every command that changes begins with it.
 Status finish_interrupted(const std::string& state);
+// The backends that something was left behind of.
+std::vector<std::string> interrupted_changes(const std::string& state);
 
 // Real packets, from a neighbour that was made for it, against what the proof says.
 Result<std::vector<fw::Finding>> probe(const std::vector<fw::Listener>& listeners, const fw::RuleTexts& texts);

@@ -29,17 +29,21 @@ namespace {
 constexpr std::array kBackends{fw::Backend::nftables, fw::Backend::iptables, fw::Backend::ufw, fw::Backend::firewalld,
                                fw::Backend::docker};
 
+constexpr std::chrono::milliseconds kLook{200};
+constexpr std::chrono::seconds kPatience{120};
+
 // The files of one backend in the state folder.
 struct Places {
   std::string applied;  // the rendering that holds, once confirmed
   std::string next;     // the rendering of a change that is not confirmed; its presence is the change
   std::string before;   // what undoes it
   std::string keeper;   // locked while the keeper lives
+  std::string running;  // locked while commands of a rendering run, whoever has died meanwhile
 };
 
 Places places_of(const std::string& state, fw::Backend backend) {
   const std::string stem = state + "/" + std::string(fw::name_of(backend));
-  return {stem + ".applied", stem + ".next", stem + ".before", stem + ".keeper"};
+  return {stem + ".applied", stem + ".next", stem + ".before", stem + ".keeper", stem + ".running"};
 }
 
 bool is_there(const std::string& path) {
@@ -62,14 +66,30 @@ Status write_whole(const std::string& path, const std::string& text) {
   return {};
 }
 
-// Runs a rendering. nft takes it in one transaction.
-Status run_rendering(fw::Backend backend, const std::string& text) {
+// Waits until no commands of an earlier rendering run: two at a time would leave a mixture. An `apply` that was killed
+// has a script that goes on.
+Result<os::Fd> turn_of(const Places& places) {
+  os::Fd lock(::open(places.running.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (lock.get() < 0) return fail_system("open " + places.running);
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR) return fail_system("flock " + places.running);
+    if (std::chrono::steady_clock::now() > until)
+      return fail("the commands of an earlier change still run, for too long: end them and try again");
+    std::this_thread::sleep_for(kLook);
+  }
+  return lock;
+}
+
+// Runs a rendering, after any other. nft takes it in one transaction.
+Status run_rendering(fw::Backend backend, const Places& places, const std::string& text) {
+  CLAWQL_TRY(const os::Fd turn, turn_of(places));
   const bool nft = backend == fw::Backend::nftables;
   const std::string program = nft ? find_program("nft") : std::string("/bin/sh");
   if (program.empty()) return fail("nft is not on this host");
   CLAWQL_TRY(const ProgramOutput out,
              run_program(program, nft ? std::vector<std::string>{"-f", "-"} : std::vector<std::string>{"/dev/fd/3"},
-                         text, nft ? InputPlace::standard : InputPlace::third));
+                         text, nft ? InputPlace::standard : InputPlace::third, turn.get()));
   if (out.status != 0) return fail(std::string(fw::name_of(backend)) + ": " + out.errors.substr(0, 2000));
   return {};
 }
@@ -81,7 +101,7 @@ bool take(const Places& places, const std::string& as) {
 
 Status undo(fw::Backend backend, const Places& places) {
   CLAWQL_TRY(const std::string before, read_file(places.before));
-  CLAWQL_CHECKED(run_rendering(backend, before));
+  CLAWQL_CHECKED(run_rendering(backend, places, before));
   ::unlink((places.next + ".undoing").c_str());
   ::unlink(places.before.c_str());
   return {};
@@ -91,9 +111,9 @@ Status undo(fw::Backend backend, const Places& places) {
 [[noreturn]] void keep(fw::Backend backend, const Places& places, unsigned seconds, int lock, int ready) {
   ::setsid();
   if (::fork() != 0) ::_exit(0);
-  std::signal(SIGHUP, SIG_IGN);
-  std::signal(SIGINT, SIG_IGN);
-  std::signal(SIGTERM, SIG_IGN);
+  static_cast<void>(std::signal(SIGHUP, SIG_IGN));
+  static_cast<void>(std::signal(SIGINT, SIG_IGN));
+  static_cast<void>(std::signal(SIGTERM, SIG_IGN));
   const int nothing = ::open("/dev/null", O_RDWR);
   for (const int fd : {0, 1, 2}) ::dup2(nothing, fd);
   (void)::chdir("/");
@@ -101,8 +121,7 @@ Status undo(fw::Backend backend, const Places& places) {
   ::close(ready);
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
   // Looked at often enough that a confirmed change leaves nothing running.
-  while (std::chrono::steady_clock::now() < until && is_there(places.next))
-    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  while (std::chrono::steady_clock::now() < until && is_there(places.next)) std::this_thread::sleep_for(kLook);
   if (take(places, "undoing")) (void)undo(backend, places);
   ::close(lock);
   ::_exit(0);
@@ -184,7 +203,7 @@ Result<int> apply(const ChangeOptions& options) {
   CLAWQL_CHECKED(write_whole(places.before, applied ? *applied : fw::render_removal(backend)));
   CLAWQL_CHECKED(write_whole(places.next, next));
   CLAWQL_CHECKED(start_keeper(backend, places, options.rollback_seconds, lock));
-  if (const Status done = run_rendering(backend, next); !done) {
+  if (const Status done = run_rendering(backend, places, next); !done) {
     if (take(places, "undoing")) CLAWQL_CHECKED(undo(backend, places));
     return std::unexpected(Error(done.error()).in("not applied, and the rules before are back"));
   }
@@ -201,7 +220,7 @@ Result<int> confirm(const ChangeOptions& options) {
     wait_for_keeper(places);
     CLAWQL_TRY(const std::string next, read_file(places.next + ".kept"));
     // A change that was killed halfway is finished first; one that was not stays as it is.
-    CLAWQL_CHECKED(run_rendering(backend, next));
+    CLAWQL_CHECKED(run_rendering(backend, places, next));
     if (::rename((places.next + ".kept").c_str(), places.applied.c_str()) != 0)
       return fail_system("rename to " + places.applied);
     ::unlink(places.before.c_str());
@@ -224,7 +243,7 @@ Result<int> remove(const ChangeOptions& options) {
     ::unlink((places.next + ".undoing").c_str());
     ::unlink(places.before.c_str());
   }
-  CLAWQL_CHECKED(run_rendering(backend, fw::render_removal(backend)));
+  CLAWQL_CHECKED(run_rendering(backend, places, fw::render_removal(backend)));
   ::unlink(places.applied.c_str());
   print("Removed.\n");
   return kAsDeclared;
@@ -244,7 +263,7 @@ Status finish_interrupted(const std::string& state) {
     const bool undoing = is_there(places.next + ".undoing");
     if (is_there(places.next + ".kept")) {
       CLAWQL_TRY(const std::string next, read_file(places.next + ".kept"));
-      CLAWQL_CHECKED(run_rendering(backend, next));
+      CLAWQL_CHECKED(run_rendering(backend, places, next));
       if (::rename((places.next + ".kept").c_str(), places.applied.c_str()) != 0)
         return fail_system("rename to " + places.applied);
       ::unlink(places.before.c_str());
@@ -259,6 +278,17 @@ Status finish_interrupted(const std::string& state) {
     CLAWQL_CHECKED(undo(backend, places));
   }
   return {};
+}
+
+std::vector<std::string> interrupted_changes(const std::string& state) {
+  std::vector<std::string> out;
+  for (const fw::Backend backend : kBackends) {
+    const Places places = places_of(state, backend);
+    const bool begun = is_there(places.next) || is_there(places.next + ".undoing") || is_there(places.next + ".kept");
+    // While the keeper lives, it is no accident.
+    if (begun && lock_of(places)) out.emplace_back(fw::name_of(backend));
+  }
+  return out;
 }
 
 int run_apply(const ChangeOptions& options) {

@@ -70,6 +70,16 @@ Result<std::string> output_of(const std::string& name, const std::vector<std::st
   return std::move(out.output);
 }
 
+// Of the tables that can be read so. Others may write into the same tables what iptables has no words for (tailscaled
+// does), and then iptables-save gives up: such a table is left to nft.
+Result<std::string> saved_tables(const std::string& save) {
+  if (auto whole = output_of(save, {})) return whole;
+  std::string out;
+  for (const char* table : {"raw", "mangle", "nat", "filter", "security"})
+    if (const auto one = output_of(save, {"-t", table})) out += *one;
+  return out;
+}
+
 bool says_one(const std::string& path) {
   const auto text = read_file(path);
   return text && text->starts_with('1');
@@ -107,7 +117,7 @@ std::string find_program(const std::string& name) {
 }
 
 Result<ProgramOutput> run_program(const std::string& path, const std::vector<std::string>& arguments,
-                                  const std::string& input, InputPlace place) {
+                                  const std::string& input, InputPlace place, int held) {
   CLAWQL_TRY(os::Fd stdin_file, text_as_file(input));
   std::array<os::Fd, 2> reads, writes;
   for (std::size_t i = 0; i < 2; ++i) {
@@ -126,6 +136,10 @@ Result<ProgramOutput> run_program(const std::string& path, const std::vector<std
   request.fds = {stdin_file.get(), writes[0].get(), writes[1].get()};
   // A script's own commands must not find the rest of the script on their stdin.
   if (place == InputPlace::third) request.fds = {-1, writes[0].get(), writes[1].get(), stdin_file.get()};
+  if (held >= 0) {
+    request.fds.resize(4, -1);
+    request.fds.push_back(held);
+  }
   request.parent_death_signal = 0;  // a change that was begun is finished
   CLAWQL_TRY(const os::Child child, os::SystemSpawner().spawn(request));
   writes = {};
@@ -148,7 +162,7 @@ Result<fw::RuleTexts> live_rules() {
   // What iptables-nft wrote is in the nft rules too, but its matches can be read only by iptables-save.
   const auto add = [&out](const char* tool, const char* save, fw::Family family) -> Status {
     if (find_program(save).empty()) return {};
-    CLAWQL_TRY(std::string text, output_of(save, {}));
+    CLAWQL_TRY(std::string text, saved_tables(save));
     // Without tables it says nothing at all, or only comments.
     if (text.starts_with('*') || text.find("\n*") != std::string::npos)
       out.saves.push_back({std::move(text), tool, family});

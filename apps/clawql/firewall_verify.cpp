@@ -1,8 +1,10 @@
 // clawql firewall verify.
 #include <algorithm>
+#include <array>
 
 #include "commands.hpp"
 #include "exposure/firewall/offline.hpp"
+#include "exposure/ports/sarif.hpp"
 #include "files.hpp"
 #include "firewall.hpp"
 #include "json/writer.hpp"
@@ -106,6 +108,9 @@ std::string listener_json(const fw::ListenerProof& proof) {
     out += "],\"set\":[";
     for (std::size_t i = 0; i < reach.flows.size(); ++i)
       out += (i ? "," : "") + flow_json(reach.flows[i], reach.family);
+    out += "],\"established\":[";
+    for (std::size_t i = 0; i < reach.established.size(); ++i)
+      out += (i ? "," : "") + flow_json(reach.established[i], reach.family);
     out += "]}";
     first = false;
   }
@@ -125,6 +130,26 @@ std::string as_json(const fw::Proof& proof, bool offline) {
   out += "],\"findings\":[";
   for (std::size_t i = 0; i < proof.findings.size(); ++i) out += (i ? "," : "") + finding_json(proof.findings[i]);
   return out + "]}\n";
+}
+
+// The rules are those that were broken, and the place is the file that declares the listeners.
+std::string as_sarif(const fw::Proof& proof, const ListenerChoice& choice) {
+  namespace ports = exposure::ports;
+  constexpr std::array kSeverities{ports::Severity::info, ports::Severity::low, ports::Severity::medium,
+                                   ports::Severity::high, ports::Severity::critical};
+  std::vector<ports::SarifRule> rules;
+  std::vector<ports::SarifResult> results;
+  for (const fw::Finding& finding : proof.findings) {
+    const auto named = std::ranges::find(kSeverities, finding.severity, ports::name_of);
+    const ports::Severity severity = named == kSeverities.end() ? ports::Severity::high : *named;
+    if (std::ranges::find(rules, finding.id, &ports::SarifRule::id) == rules.end())
+      rules.push_back({finding.id, severity, finding.id, finding.remedy});
+    const std::string where = finding.listener.empty() ? "" : finding.listener + ": ";
+    results.push_back({finding.id, severity, where + finding.text + ". " + finding.remedy, 1,
+                       finding.id + " " + finding.listener + " " + finding.text});
+  }
+  const std::string& file = choice.expected.empty() ? choice.config : choice.expected;
+  return ports::sarif_log("clawql firewall", rules, results, file.empty() ? "clawql.yaml" : file);
 }
 
 std::string as_text(const fw::Proof& proof, bool offline) {
@@ -157,6 +182,12 @@ Result<fw::Proof> prove(const VerifyOptions& options, bool offline) {
     CLAWQL_TRY(rules.texts, live_rules());
   }
   CLAWQL_TRY(fw::Proof proof, fw::verify(chosen.listeners, rules.texts, rules.topology));
+  if (!offline)
+    for (const std::string& backend : interrupted_changes(options.state))
+      proof.findings.push_back({"firewall.change-unfinished", "medium",
+                                "a change of " + backend + " was interrupted, and the rules are between two states",
+                                "The next `clawql firewall confirm` finishes it; `apply` and `remove` take it back.",
+                                ""});
   if (options.probe) {
     CLAWQL_TRY(std::vector<fw::Finding> disagreements, probe(chosen.listeners, rules.texts));
     std::ranges::move(disagreements, std::back_inserter(proof.findings));
@@ -177,7 +208,10 @@ int run_verify(const VerifyOptions& options) {
     complain(proof.error().message);
     return kCouldNotTell;
   }
-  print(options.as_json ? as_json(*proof, offline) : as_text(*proof, offline));
+  if (options.as_sarif)
+    print(as_sarif(*proof, options.listeners));
+  else
+    print(options.as_json ? as_json(*proof, offline) : as_text(*proof, offline));
   return judge(*proof);
 }
 

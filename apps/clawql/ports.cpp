@@ -1,13 +1,24 @@
 // `clawql ports declare` and `clawql ports audit`; `watch` is in ports_watch.cpp.
 #include "ports.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <ctime>
 #include <memory>
+#include <span>
 
 #include "commands.hpp"
 #include "exposure/ports/compare.hpp"
 #include "exposure/ports/report.hpp"
 #include "files.hpp"
+#include "os/fd.hpp"
+#include "os/files.hpp"
 #include "output.hpp"
 
 namespace clawql::cli {
@@ -18,6 +29,7 @@ namespace ports = exposure::ports;
 struct Choice {
   std::string expected = kExpectedFile;
   std::string output;
+  std::string report;
   std::string namespaces = "all";
   bool json = false;
   bool sarif = false;
@@ -51,17 +63,39 @@ int declare(const Choice& choice) {
   return survey->gaps.empty() ? kAsDeclared : kCouldNotTell;
 }
 
+// The gateway takes what nobody else can have written. A folder that is not there belongs to no gateway of this host.
+Status write_report(const Choice& choice, std::span<const ports::Finding> findings) {
+  const std::string folder = os::parent_of(choice.report);
+  if (::access(folder.c_str(), F_OK) != 0 && errno == ENOENT) {
+    complain(folder + " does not exist, so no gateway reads a report there: not written");
+    return {};
+  }
+  const std::string text = ports::report_file(choice.expected, findings, std::time(nullptr));
+  const std::string beside = choice.report + ".new";
+  ::unlink(beside.c_str());  // of a run that was interrupted
+  const os::Fd file(::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
+  if (!file) return fail_system(beside);
+  if (::fchmod(file.get(), 0644) != 0 ||
+      ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    return fail_system(beside);
+  if (std::rename(beside.c_str(), choice.report.c_str()) != 0) return fail_system(choice.report);
+  return {};
+}
+
+// An audit that could not be made is a finding of the report, too: the one before it must not pass for the present.
+int give_up(const Choice& choice, const Error& error) {
+  complain(error.message);
+  if (choice.report.empty()) return kCouldNotTell;
+  const std::array finding{ports::Finding{ports::FindingId::view_incomplete, "the audit", error.message, 1}};
+  if (const Status written = write_report(choice, finding); !written) complain(written.error().message);
+  return kCouldNotTell;
+}
+
 int audit(const Choice& choice) {
   const auto expected = read_expected(choice.expected);
-  if (!expected) {
-    complain(expected.error().message);
-    return kCouldNotTell;
-  }
+  if (!expected) return give_up(choice, expected.error());
   const auto survey = ports::take_survey(scope_of(*expected));
-  if (!survey) {
-    complain(survey.error().message);
-    return kCouldNotTell;
-  }
+  if (!survey) return give_up(choice, survey.error());
   const auto findings = ports::compare(*expected, *survey);
   if (choice.sarif)
     print(ports::report_sarif(*expected, findings));
@@ -69,6 +103,11 @@ int audit(const Choice& choice) {
     print(ports::report_json(*expected, *survey, findings));
   else
     print(ports::report_text(*survey, findings));
+  if (choice.report.empty()) return ports::exit_status(findings);
+  if (const Status written = write_report(choice, findings); !written) {
+    complain(written.error().message);
+    return kCouldNotTell;
+  }
   return ports::exit_status(findings);
 }
 
@@ -98,6 +137,9 @@ void add_ports(CLI::App& program, int& exit_status) {
   audit_command->add_option("--expected", choice->expected, "The expected state")->capture_default_str();
   auto* json = audit_command->add_flag("--json", choice->json, "For scripts");
   audit_command->add_flag("--sarif", choice->sarif, "SARIF 2.1.0")->excludes(json);
+  audit_command->add_option(
+      "--report", choice->report,
+      "Also write it here, whole or not at all, for a gateway whose exposure.report names the file");
   audit_command->callback([=, &exit_status] { exit_status = audit(*choice); });
 
   add_ports_watch(*command, exit_status);

@@ -2,19 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <netdb.h>
-#include <poll.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
 #include <ctime>
-#include <memory>
 
+#include "child.hpp"
 #include "json/writer.hpp"
 #include "os/fd.hpp"
 #include "os/process.hpp"
@@ -27,87 +21,17 @@ namespace {
 namespace ports = exposure::ports;
 
 constexpr int kCommandLimitMs = 10'000;
-constexpr timeval kWebhookTime{.tv_sec = 5, .tv_usec = 0};
-
-struct Url {
-  std::string host, port = "80", path = "/";
-};
-
-Result<Url> parse_url(const std::string& text) {
-  if (!text.starts_with("http://"))
-    return fail(printable(text) + ": a webhook is http://HOST[:PORT]/PATH; for https use --command with curl");
-  Url url;
-  std::string rest = text.substr(7);
-  if (const auto slash = rest.find('/'); slash != std::string::npos) {
-    url.path = rest.substr(slash);
-    rest.resize(slash);
-  }
-  const auto colon = rest.rfind(':');
-  if (colon != std::string::npos && rest.find(']', colon) == std::string::npos) {
-    url.port = rest.substr(colon + 1);
-    rest.resize(colon);
-  }
-  if (rest.starts_with('[') && rest.ends_with(']')) rest = rest.substr(1, rest.size() - 2);
-  url.host = rest;
-  const bool unsafe = text.find_first_of(" \r\n\t\"") != std::string::npos;
-  if (url.host.empty() || unsafe || url.port.find_first_not_of("0123456789") != std::string::npos)
-    return fail(printable(text) + " is no http://HOST[:PORT]/PATH");
-  return url;
-}
-
-Status post(const Url& url, const std::string& body) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* raw = nullptr;
-  if (const int error = ::getaddrinfo(url.host.c_str(), url.port.c_str(), &hints, &raw); error != 0)
-    return fail(url.host + ": " + ::gai_strerror(error));
-  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(raw, ::freeaddrinfo);
-  Status last = fail(url.host + " has no address");
-  for (const addrinfo* one = addresses.get(); one != nullptr; one = one->ai_next) {
-    const os::Fd socket(::socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &kWebhookTime, sizeof kWebhookTime);
-    ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &kWebhookTime, sizeof kWebhookTime);
-    last = fail_system("connect to the webhook");
-    if (::connect(socket.get(), one->ai_addr, one->ai_addrlen) != 0) {
-      last = fail_system("connect to the webhook");
-      continue;
-    }
-    const std::string request = fmt::format(
-        "POST {} HTTP/1.1\r\nHost: {}:{}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: "
-        "close\r\n\r\n{}",
-        url.path, url.host, url.port, body.size(), body);
-    if (::send(socket.get(), request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
-      return fail_system("send to the webhook");
-    std::string status(12, '\0');
-    const ssize_t got = ::recv(socket.get(), status.data(), status.size(), MSG_WAITALL);
-    if (got != static_cast<ssize_t>(status.size())) return fail("the webhook did not answer");
-    if (status[9] != '2') return fail("the webhook answered " + printable(status.substr(9)));
-    return {};
-  }
-  return last;
-}
-
 Status run(const std::string& command, const std::string& event) {
   // A file in memory, so that a command that does not read cannot hold us up.
-  const os::Fd input(::memfd_create("event", MFD_CLOEXEC));
-  if (!input || ::write(input.get(), event.data(), event.size()) != static_cast<ssize_t>(event.size()) ||
-      ::lseek(input.get(), 0, SEEK_SET) != 0)
-    return fail_system("memfd_create");
+  CLAWQL_TRY(const os::Fd input, memory_file(event));
   os::SpawnRequest request;
   request.program = "/bin/sh";
   request.arguments = {"sh", "-c", command};
   request.environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"};
   request.fds = {input.get(), STDERR_FILENO, STDERR_FILENO};
-  os::SystemSpawner spawner;
-  CLAWQL_TRY(const os::Child child, spawner.spawn(request));
-  pollfd ended{.fd = child.pidfd.get(), .events = POLLIN, .revents = 0};
-  const bool in_time = ::poll(&ended, 1, kCommandLimitMs) > 0;
-  if (!in_time) os::send_signal(child.pidfd, SIGKILL);
-  int status = 0;
-  while (::waitpid(child.pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (!in_time) return fail("the command did not end within 10 s and was killed");
-  if (status != 0) return fail("the command " + os::describe({child.pid, status}));
+  auto status = run_within(request, kCommandLimitMs);
+  if (!status) return std::unexpected(std::move(status).error().in("the command"));
+  if (*status != 0) return fail("the command " + os::describe({0, *status}));
   return {};
 }
 
@@ -117,7 +41,7 @@ std::string utc_now() {
   const auto now = std::chrono::system_clock::now();
   const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
   std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
+  static_cast<void>(::gmtime_r(&seconds, &parts));
   const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900, parts.tm_mon + 1,
                      parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, millis);
@@ -168,18 +92,21 @@ Event watching_event(bool traced) {
 }
 
 Status check(const Recipients& recipients) {
-  if (recipients.webhook.empty()) return {};
-  CLAWQL_TRY([[maybe_unused]] const Url url, parse_url(recipients.webhook));
-  return {};
+  return recipients.webhook.url.empty() ? Status{} : check(recipients.webhook);
 }
 
-void tell(const Event& event, const Recipients& recipients) {
+std::size_t tell(const Event& event, const Recipients& recipients) {
   print((recipients.json ? event.json : event.human) + "\n");
-  if (!event.alarm) return;
-  if (!recipients.command.empty())
-    if (const Status told = run(recipients.command, event.json + "\n"); !told) complain(told.error().message);
-  if (const auto url = parse_url(recipients.webhook); url)
-    if (const Status told = post(*url, event.json); !told) complain(told.error().message);
+  if (!event.alarm) return 0;
+  std::size_t untold = 0;
+  const auto result = [&](const Status& told) {
+    if (told) return;
+    ++untold;
+    complain(told.error().message);
+  };
+  if (!recipients.command.empty()) result(run(recipients.command, event.json + "\n"));
+  if (!recipients.webhook.url.empty()) result(post(recipients.webhook, event.json));
+  return untold;
 }
 
 void write_metrics(const Metrics& metrics, const std::string& path) {
@@ -196,6 +123,7 @@ void write_metrics(const Metrics& metrics, const std::string& path) {
   };
   counter("clawql_ports_listens_total", "Sockets that began to listen.", metrics.listens);
   counter("clawql_ports_undeclared_listens_total", "Those in no declared place.", metrics.undeclared);
+  counter("clawql_ports_untold_alarms_total", "Alarms that the command or the webhook did not take.", metrics.untold);
   counter("clawql_ports_lost_events_total", "Events that the kernel could not keep.", metrics.lost);
   text +=
       fmt::format("# TYPE clawql_ports_checked_timestamp_seconds gauge\nclawql_ports_checked_timestamp_seconds {}\n",

@@ -11,6 +11,7 @@
 #include "commands.hpp"
 #include "exposure/ports/compare.hpp"
 #include "exposure/ports/trace.hpp"
+#include "files.hpp"
 #include "os/process.hpp"
 #include "output.hpp"
 #include "ports.hpp"
@@ -29,6 +30,7 @@ struct Choice {
   std::string expected = kExpectedFile;
   unsigned interval = 5;
   bool poll_only = false;
+  std::string webhook_file;
   Recipients recipients;
 };
 
@@ -42,7 +44,7 @@ class Watch {
     own_space_ = ports::own_space();
     if (!choice_.poll_only) open_trace();
     if (const Status first = audit(); !first) return give_up(first.error());
-    tell(watching_event(trace_.has_value()), choice_.recipients);
+    tell_of(watching_event(trace_.has_value()));
     while (!is_orphaned()) {
       std::array<pollfd, 2> wanted{{{signals->get(), POLLIN, 0}, {trace_ ? trace_->fd() : -1, POLLIN, 0}}};
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_ - Clock::now()).count();
@@ -53,7 +55,7 @@ class Watch {
       }
       listens();
       if (Clock::now() < next_) continue;
-      if (const Status seen = audit(); !seen) tell(trouble_event(seen.error().message), choice_.recipients);
+      if (const Status seen = audit(); !seen) tell_of(trouble_event(seen.error().message));
     }
     return kAsDeclared;
   }
@@ -63,6 +65,8 @@ class Watch {
     complain(error.message);
     return kCouldNotTell;
   }
+
+  void tell_of(const Event& event) { metrics_.untold += tell(event, choice_.recipients); }
 
   // Nobody reads what we print any more.
   static bool is_orphaned() {
@@ -84,7 +88,7 @@ class Watch {
     if (again)
       expected_ = std::move(*again);
     else
-      tell(trouble_event("the expected state is kept as it was: " + again.error().message), choice_.recipients);
+      tell_of(trouble_event("the expected state is kept as it was: " + again.error().message));
     next_ = Clock::now();
   }
 
@@ -100,7 +104,7 @@ class Watch {
     if (!trace_) return;
     const auto events = trace_->read();
     if (!events) {
-      tell(trouble_event(events.error().message), choice_.recipients);
+      tell_of(trouble_event(events.error().message));
       trace_.reset();
       return;
     }
@@ -109,11 +113,11 @@ class Watch {
       const bool declared = is_declared(event.place);
       metrics_.listens += event.closed ? 0 : 1;
       metrics_.undeclared += event.closed || declared ? 0 : 1;
-      tell(listen_event(event, declared), choice_.recipients);
+      tell_of(listen_event(event, declared));
     }
     if (trace_->lost() != metrics_.lost) {
       metrics_.lost = trace_->lost();
-      tell(trouble_event("the kernel lost events of listeners"), choice_.recipients);
+      tell_of(trouble_event("the kernel lost events of listeners"));
     }
     if (!events->empty()) next_ = std::min(next_, Clock::now() + kSettle);
   }
@@ -130,9 +134,9 @@ class Watch {
     for (const ports::Finding& finding : now) ++metrics_.findings[std::string(ports::kind_of(finding.id).name)];
     if (!choice_.recipients.metrics_file.empty()) write_metrics(metrics_, choice_.recipients.metrics_file);
     for (const ports::Finding& finding : now)
-      if (!holds(last_, finding)) tell(drift_event(finding, true), choice_.recipients);
+      if (!holds(last_, finding)) tell_of(drift_event(finding, true));
     for (const ports::Finding& finding : last_)
-      if (!holds(now, finding)) tell(drift_event(finding, false), choice_.recipients);
+      if (!holds(now, finding)) tell_of(drift_event(finding, false));
     last_ = std::move(now);
     return {};
   }
@@ -146,7 +150,18 @@ class Watch {
   Clock::time_point next_;
 };
 
-int watch(const Choice& choice) {
+Status read_webhook(Choice& choice) {
+  if (choice.webhook_file.empty()) return {};
+  CLAWQL_TRY(choice.recipients.webhook.url, read_file(choice.webhook_file));
+  while (choice.recipients.webhook.url.ends_with('\n')) choice.recipients.webhook.url.pop_back();
+  return {};
+}
+
+int watch(Choice& choice) {
+  if (const Status read = read_webhook(choice); !read) {
+    complain(read.error().message);
+    return kCouldNotTell;
+  }
   if (const Status usable = check(choice.recipients); !usable) {
     complain(usable.error().message);
     return kCouldNotTell;
@@ -173,7 +188,12 @@ void add_ports_watch(CLI::App& ports_command, int& exit_status) {
   command->add_flag("--json", choice->recipients.json, "One JSON object a line");
   command->add_option("--command", choice->recipients.command,
                       "Run by sh for each alarm, the event as JSON on its stdin");
-  command->add_option("--webhook", choice->recipients.webhook, "http://HOST[:PORT]/PATH that each alarm is posted to");
+  auto* webhook = command->add_option("--webhook", choice->recipients.webhook.url,
+                                      "https://HOST[:PORT]/PATH that each alarm is posted to (by curl)");
+  command->add_option("--webhook-file", choice->webhook_file, "The file that holds its URL, when that is a secret")
+      ->excludes(webhook);
+  command->add_option("--webhook-ca", choice->recipients.webhook.authorities,
+                      "Certificates (PEM) to trust instead of the system's");
   command->add_option("--metrics-file", choice->recipients.metrics_file, "Kept in the form of Prometheus");
   command->callback([=, &exit_status] { exit_status = watch(*choice); });
 }

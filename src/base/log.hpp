@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/appender.hpp"
 #include "base/clock.hpp"
 
 namespace clawql::base {
@@ -66,6 +67,7 @@ class Logger {
 
 // Appends `text` to `out` as a JSON string with quotes. Invalid UTF-8, control characters and DEL become escapes, so
 // the result is printable ASCII-safe JSON on any terminal. At most `limit` bytes of `text`, then "…".
+void append_json_string(Appender& out, std::string_view text, std::size_t limit = std::string_view::npos);
 void append_json_string(std::string& out, std::string_view text, std::size_t limit = std::string_view::npos);
 
 }  // namespace clawql::base

@@ -30,6 +30,8 @@ constexpr std::array<RefusalFacts, kReasonCount> kFacts{{
     {method_not_allowed, 405, 405, false, "route.method", "Method not allowed"},
     {media_type, 415, 415, false, "route.media-type", "Content-Type must be application/json"},
     {not_acceptable, 406, 406, false, "route.accept", "Accept must include application/json and text/event-stream"},
+    {routing_field_repeated, 400, -32020, false, "route.field-repeated",
+     "Header mismatch: a header that describes the message appears more than once"},
     {body_too_large, 413, 413, true, "limit.body", "Request body too large"},
     {listener_not_served, 404, 404, false, "route.listener", "Not found"},
     {too_many_connections, 503, 503, true, "limit.connections", "Too many connections"},

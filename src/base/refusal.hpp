@@ -29,8 +29,9 @@ enum class Reason : std::uint8_t {
   // Route, method, media type.
   route_unknown,
   method_not_allowed,
-  media_type,      // Content-Type other than application/json
-  not_acceptable,  // Accept excludes what we answer
+  media_type,              // Content-Type other than application/json
+  not_acceptable,          // Accept excludes what we answer
+  routing_field_repeated,  // MCP-Protocol-Version, Mcp-Method, Mcp-Name or one Mcp-Param-* more than once
   body_too_large,
   listener_not_served,  // route that this listener does not serve (readyz and metrics beyond loopback, admin beyond its
                         // socket)

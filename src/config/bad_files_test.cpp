@@ -98,6 +98,11 @@ TEST(BadFile, a_value_of_a_wrong_shape_says_what_is_wanted) {
       {"allowedHosts: [~]\n", "c.yaml:1:16: `allowedHosts` lists texts, not nothing"},
       {"audit: { durability: sometimes }\n",
        "c.yaml:1:22: `audit.durability` is one of `written`, `strict`, not \"sometimes\""},
+      {"exposure: { onDrift: panic }\n",
+       "c.yaml:1:22: `exposure.onDrift` is one of `alert`, `unready`, `stop`, not \"panic\""},
+      {"exposure: { interval: 0 }\n",
+       "c.yaml:1:23: `exposure.interval` wants a whole number from 1 to 86400, not \"0\""},
+      {"exposure: { report: exposure.json }\n", "c.yaml:1:21: `report`: wants an absolute path, not \"exposure.json\""},
       {"listen: { unix: false, http: false }\n", "c.yaml:1:9: both doors are `false`: nobody could reach the gateway"},
       {"listen: { http: [] , unix: true }\n",
        "c.yaml:1:28: `listen.unix` wants keys below it, or `false`, not \"true\""},
@@ -195,7 +200,7 @@ TEST(BadFile, all_problems_are_reported_together_in_the_order_of_the_file) {
       "port that nobody declared)\n"
       "c.yaml:2:7: `user`: wants a name or a number of /etc/passwd or /etc/group, not \"\"\n"
       "c.yaml:3:1: unknown key \"zzzzzzzzzzzzzzzzzzz\": known here are listen, admin, allowedHosts, allowedOrigins, "
-      "mcpServers, audit, threads, user, requireSandbox, limits\n"
+      "mcpServers, audit, exposure, threads, user, requireSandbox, limits\n"
       "c.yaml:4:1: duplicate key \"user\": it stands in line 2 already; keep one of them");
 }
 

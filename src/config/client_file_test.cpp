@@ -61,7 +61,7 @@ TEST(ClientEntry, a_file_that_is_not_understood_is_left_alone) {
 
 TEST(ClientEntries, go_without_a_trace_and_the_others_stay) {
   const std::string text = "{\"mcpServers\": {\n  \"a\": {}, // one\n  \"b\": {\"x\": \"}\"},\n  \"c\": {}\n}}";
-  const auto without = [&](std::vector<std::string> names) { return *without_client_entries(text, "f", names); };
+  const auto without = [&](const std::vector<std::string>& names) { return *without_client_entries(text, "f", names); };
   EXPECT_EQ(without({"a"}), "{\"mcpServers\": {\n  \"b\": {\"x\": \"}\"},\n  \"c\": {}\n}}");
   EXPECT_EQ(without({"b"}), "{\"mcpServers\": {\n  \"a\": {},\n  \"c\": {}\n}}");
   EXPECT_EQ(without({"c"}), "{\"mcpServers\": {\n  \"a\": {}, // one\n  \"b\": {\"x\": \"}\"}\n}}");

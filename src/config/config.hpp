@@ -74,6 +74,15 @@ struct Audit {
   std::uint32_t files = 8;
 };
 
+// What the gateway does about itself: it compares what listens with what was declared.
+struct Exposure {
+  enum class OnDrift : std::uint8_t { alert, unready, stop };
+  std::uint64_t interval_seconds = 60;
+  OnDrift on_drift = OnDrift::alert;
+  std::string report;  // of the host's audit; empty: none is read
+  std::uint64_t max_age_seconds = 90'000;
+};
+
 struct Threads {
   std::uint32_t door = 1, engine = 1;
 };
@@ -94,6 +103,7 @@ struct Config {
   std::optional<std::vector<std::string>> allowed_origins;
   std::vector<Server> servers;  // in the order of the file
   Audit audit;
+  Exposure exposure;
   Threads threads;
   base::Limits limits;
   std::string user;  // empty: as started

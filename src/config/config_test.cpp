@@ -57,6 +57,7 @@ admin: { path: /run/clawql/a.sock }
 allowedHosts: [GW.test, "fd00::1"]
 allowedOrigins: []
 audit: { durability: strict, path: /a.jsonl, fileBytes: 65536, files: 3 }
+exposure: { interval: 5, onDrift: unready, report: /run/clawql/exposure.json, maxAge: 3600 }
 threads: { door: 2, engine: 3 }
 user: clawql
 requireSandbox: true
@@ -93,6 +94,10 @@ mcpServers:
   EXPECT_EQ(config.audit.path, "/a.jsonl");
   EXPECT_EQ(config.audit.file_bytes, 65536U);
   EXPECT_EQ(config.audit.files, 3U);
+  EXPECT_EQ(config.exposure.interval_seconds, 5U);
+  EXPECT_EQ(config.exposure.on_drift, Exposure::OnDrift::unready);
+  EXPECT_EQ(config.exposure.report, "/run/clawql/exposure.json");
+  EXPECT_EQ(config.exposure.max_age_seconds, 3600U);
   EXPECT_EQ(config.threads.door, 2U);
   EXPECT_EQ(config.threads.engine, 3U);
   EXPECT_EQ(config.user, "clawql");

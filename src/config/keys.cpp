@@ -152,6 +152,20 @@ std::vector<Key> process_keys() {
           "Absolute path."),
       integer("audit.fileBytes", 64U << 10, 1ULL << 40, "`67108864`", "A file of this size is followed by the next."),
       integer("audit.files", 1, 1000, "`8`", "Files kept, the present one included."),
+      key("exposure", Type::object, "as listed",
+          "The gateway compares what listens in its processes, and the files of its sockets, with what was declared: "
+          "at "
+          "start, after each reload and on a schedule (docs/ports.md)."),
+      integer("exposure.interval", 1, 86400, "`60`", "Seconds between two looks."),
+      choice(
+          "exposure.onDrift", {"alert", "unready", "stop"}, "`alert`",
+          "`alert`: an event in the audit log, a metric and a line in the log. `unready`: `/readyz` says 503 as well, "
+          "until it is as declared again. `stop`: the gateway ends with status 1."),
+      key("exposure.report", Type::text, "none",
+          "Report of the host's audit, an absolute path (`clawql ports audit --report FILE`, written by "
+          "clawql-ports-audit.timer). What it found is drift, and so is a report that is missing, broken, older than "
+          "`exposure.maxAge`, or writable by others than root and the gateway's user."),
+      integer("exposure.maxAge", 1, 31'536'000, "`90000`", "Seconds after which the report is too old."),
       key("threads", Type::object, "one each", "Threads of the programs that do the work."),
       integer("threads.door", 1, 64, "`1`", "Loops of the door."),
       integer("threads.engine", 1, 64, "`1`", "Shards of the engine."),
@@ -169,7 +183,6 @@ std::vector<Key> later_keys() {
       later("identity", "authentication"),
       later("secrets", "secrets from a store"),
       later("policy", "rules for tools"),
-      later("exposure", "the proof of what is reachable"),
       later("telemetry", "traces"),
       later("store", "shared state"),
       later("ui", "the operator's page"),

@@ -92,6 +92,18 @@ void read_audit(const Node* audit, Config& config, const Reading& reading) {
   if (const auto files = integer(audit, "files")) config.audit.files = static_cast<std::uint32_t>(*files);
 }
 
+void read_exposure(const Node* exposure, Config& config, const Reading& reading) {
+  Exposure& to = config.exposure;
+  if (const auto seconds = integer(exposure, "interval")) to.interval_seconds = *seconds;
+  if (const auto seconds = integer(exposure, "maxAge")) to.max_age_seconds = *seconds;
+  if (const Node* word = scalar(exposure, "onDrift")) {
+    if (word->text == "unready") to.on_drift = Exposure::OnDrift::unready;
+    if (word->text == "stop") to.on_drift = Exposure::OnDrift::stop;
+  }
+  if (const Node* report = scalar(exposure, "report"))
+    if (reading.holds(report->mark, "report", check_absolute_path(text_of(*report)))) to.report = report->text;
+}
+
 void read_threads(const Node* threads, Config& config) {
   if (const auto door = integer(threads, "door")) config.threads.door = static_cast<std::uint32_t>(*door);
   if (const auto engine = integer(threads, "engine")) config.threads.engine = static_cast<std::uint32_t>(*engine);
@@ -135,6 +147,7 @@ void read_root(const Node& root, Config& config, const Reading& reading) {
   read_admin(root.find("admin"), config, reading);
   read_allowed(root, config, reading);
   read_audit(root.find("audit"), config, reading);
+  read_exposure(root.find("exposure"), config, reading);
   read_threads(root.find("threads"), config);
   read_limits(root.find("limits"), config, reading);
   if (const Node* user = scalar(&root, "user"))

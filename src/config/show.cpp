@@ -85,6 +85,23 @@ void show_server(std::string& out, const Server& server) {
   show_sandbox(out, server.sandbox);
 }
 
+std::string_view word(Exposure::OnDrift on_drift) {
+  switch (on_drift) {
+    case Exposure::OnDrift::alert: return "alert";
+    case Exposure::OnDrift::unready: return "unready";
+    case Exposure::OnDrift::stop: return "stop";
+  }
+  return "";
+}
+
+void show_exposure(std::string& out, const Exposure& exposure) {
+  out += "exposure: { interval: " + std::to_string(exposure.interval_seconds) +
+         ", onDrift: " + std::string(word(exposure.on_drift));
+  if (!exposure.report.empty())
+    out += ", report: " + text(exposure.report) + ", maxAge: " + std::to_string(exposure.max_age_seconds);
+  out += " }\n";
+}
+
 }  // namespace
 
 std::string show(const Config& config) {
@@ -98,6 +115,7 @@ std::string show(const Config& config) {
   out += "audit: { durability: " + std::string(config.audit.strict ? "strict" : "written") +
          ", path: " + text(config.audit.path) + ", fileBytes: " + std::to_string(config.audit.file_bytes) +
          ", files: " + std::to_string(config.audit.files) + " }\n";
+  show_exposure(out, config.exposure);
   out += "threads: { door: " + std::to_string(config.threads.door) +
          ", engine: " + std::to_string(config.threads.engine) + " }\n";
   if (!config.user.empty()) out += "user: " + text(config.user) + "\n";

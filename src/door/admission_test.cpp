@@ -157,6 +157,7 @@ TEST(Admission, several_loops_share_the_limits) {
 TEST(Flood, a_full_house_makes_room_for_the_new_client) {
   Bench bench(small_limits());
   std::vector<FakeClient> silent;
+  silent.reserve(4);
   for (int i = 0; i < 4; ++i) silent.push_back(bench.connect());
   FakeClient client = bench.connect();
   EXPECT_EQ(status_of(bench.exchange(client, get("/healthz"))), 200);
@@ -216,12 +217,34 @@ TEST(Flood, event_streams_do_not_count_as_requests_in_flight) {
   std::vector<FakeClient> streams;
   for (int i = 0; i < 3; ++i) {
     streams.push_back(bench.connect());
-    streams.back().send(get("/mcp"));
+    streams.back().send(get(i == 0 ? "/sse" : "/mcp"));
   }
   FakeClient client = bench.connect();
   client.send(post("{}"));
   bench.settle();
   EXPECT_EQ(bench.engine().seen.size(), 4U);
+}
+
+TEST(Flood, an_answer_that_listens_is_no_request_in_flight_any_more) {
+  Bench bench(small_limits());
+  FakeClient a = bench.connect();
+  FakeClient b = bench.connect();
+  FakeClient c = bench.connect();
+  for (FakeClient* client : {&a, &b}) {
+    client->send(post("{}"));
+    bench.settle();
+    ipc::Head head{200, ipc::ContentType::event_stream, std::nullopt, {}};
+    head.listens = client == &a;
+    bench.engine().last().head(head);
+  }
+  bench.settle();
+  EXPECT_EQ(bench.door->admission().in_flight(), 1U);
+  c.send(post("{}"));
+  bench.settle();
+  EXPECT_EQ(bench.engine().seen.size(), 3U);
+  for (const auto& seen : bench.engine().seen) seen->channel->reset(seen->stream, Reason::internal);
+  bench.settle();
+  EXPECT_EQ(bench.door->admission().in_flight(), 0U);
 }
 
 TEST(Flood, clients_cannot_take_the_operators_places) {

@@ -80,8 +80,10 @@ bool append_engine_head(std::string& out, Surroundings& surroundings, const ipc:
   response.chunked = !response.content_length && head.status != 204;
   for (const auto& [field, value] : head.fields) response.fields.emplace_back(field_name(field), value);
   if (head.content_type == ipc::ContentType::event_stream) {
-    response.fields.emplace_back("Cache-Control", "no-cache, no-transform");
+    response.fields.emplace_back("Cache-Control", "no-cache, no-store, no-transform");
     response.fields.emplace_back("X-Accel-Buffering", "no");  // an nginx before us must not gather events
+  } else if (head.content_type != ipc::ContentType::none) {
+    response.fields.emplace_back("Cache-Control", "no-store");
   }
   http::append_response_head(out, response);
   return response.chunked;

@@ -23,6 +23,7 @@ Client::Client(Surroundings& surroundings, Admission& admission, std::shared_ptr
       stream_(surroundings.loop, std::move(fd), *this),
       deadline_(surroundings.loop, [this] { on_deadline(); }) {
   stream_.keep_at_most(kKeptCapacity);
+  stream_.notice_hang_up();
 }
 
 // Not buried when the whole loop goes: then nothing is told any more.
@@ -60,6 +61,11 @@ void Client::on_end() {
   if (closed_) return;
   if (protocol_ == nullptr || (lingering_ && stream_.pending() == 0)) return close();
   if (!lingering_) protocol_->half_closed();
+}
+
+void Client::on_end_ahead() {
+  hung_up_ = true;
+  if (!closed_ && !lingering_ && protocol_ != nullptr) protocol_->hung_up();
 }
 
 void Client::on_drained() {

@@ -19,6 +19,7 @@ class Protocol {
   virtual ~Protocol() = default;
   virtual void received(std::string_view bytes) = 0;
   virtual void half_closed() = 0;  // the client sends no more; it may still read
+  virtual void hung_up() {}        // the same, known before all that it sent has been read; half_closed() comes then
   virtual void drained() = 0;      // the client (its kernel) took all that was written
   virtual void expired() = 0;      // the client's deadline
   virtual void wind_up() = 0;      // the gateway is stopping: end as soon as nothing is under way
@@ -41,7 +42,8 @@ class Client final : private io::Stream::Handler, public Admission::Guest {
   const Listener& listener() const { return *listener_; }
   const ipc::Peer& peer() const { return peer_; }
   bool closed() const { return closed_; }
-  bool sends_no_more() const { return ended_; }
+  bool sends_no_more() const { return ended_; }            // and all that it sent was read
+  bool has_hung_up() const { return hung_up_ || ended_; }  // it closed its sending side
 
   void set_deadline(base::Milliseconds from_now) { deadline_.set(from_now); }
   void clear_deadline() { deadline_.clear(); }
@@ -58,6 +60,7 @@ class Client final : private io::Stream::Handler, public Admission::Guest {
   friend class DoorLoop;
   void on_bytes(std::string_view bytes) override;
   void on_end() override;
+  void on_end_ahead() override;
   void on_drained() override;
   void on_failed(Error error) override;
   void evict(base::Reason reason) override;
@@ -73,6 +76,7 @@ class Client final : private io::Stream::Handler, public Admission::Guest {
   std::unique_ptr<Protocol> protocol_;                  // null before the first byte on a Unix socket
   std::list<std::unique_ptr<Client>>::iterator place_;  // in the DoorLoop's list
   bool ended_ = false;
+  bool hung_up_ = false;
   bool lingering_ = false;
   bool closed_ = false;
 };

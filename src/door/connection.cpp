@@ -62,6 +62,8 @@ void Connection::take_waiting_input() {
 // Reads on unless enough waits already.
 void Connection::watch_input() {
   if (client_.closed() || phase_ == Phase::over) return;
+  // What is left of its input is no request, and no more comes.
+  if (phase_ == Phase::head && client_.sends_no_more() && !is_stuffed()) return end_connection();
   // Requests that wait their turn count as well: a stream of events may keep them waiting for ever.
   client_.admission().holds(client_, head_.size() + body_.size() + in_.size());
   if (client_.closed()) return;
@@ -230,6 +232,7 @@ void Connection::body_is_complete() {
   client_.admission().served(client_);
   if (!request_ended_) call_.end();
   request_ended_ = true;
+  hung_up();
 }
 
 // ---- the rest of a large body, under credit

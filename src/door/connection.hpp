@@ -34,6 +34,7 @@ class Connection final : public Protocol, private ipc::DoorStreamHandler, privat
   // Protocol
   void received(std::string_view bytes) override;
   void half_closed() override;
+  void hung_up() override;
   void drained() override;
   void expired() override;
   void wind_up() override;
@@ -99,6 +100,7 @@ class Connection final : public Protocol, private ipc::DoorStreamHandler, privat
   bool drops_input_ = false;   // a body that nobody wants comes: the connection ends after the answer
   bool continue_due_ = false;  // the client waits for 100 Continue
   bool request_ended_ = false;
+  bool hang_up_told_ = false;  // to the engine, of this request
   bool head_sent_ = false;
   bool chunked_ = false;
   bool head_begun_ = false;

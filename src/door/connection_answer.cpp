@@ -1,5 +1,6 @@
 // The second half of a Connection: answers, and how requests and connections end.
 #include <chrono>
+#include <utility>
 
 #include "door/connection.hpp"
 
@@ -24,6 +25,7 @@ bool Connection::must_close() const {
 void Connection::on_head(const ipc::Head& head) {
   head_sent_ = true;
   closes_ = must_close();
+  if (head.listens) client_.admission().end_request(client_);
   if (!decoder_.done()) {
     // The engine has seen enough: the rest of the body is not read as anything.
     drops_input_ = true;
@@ -119,8 +121,8 @@ void Connection::reset_request() {
   link_ = nullptr;
   body_credit_ = 0;
   answer_left_.reset();
-  is_head_method_ = head_begun_ = body_paced_ = drops_input_ = continue_due_ = request_ended_ = head_sent_ = chunked_ =
-      closes_ = false;
+  is_head_method_ = head_begun_ = body_paced_ = drops_input_ = continue_due_ = request_ended_ = hang_up_told_ =
+      head_sent_ = chunked_ = closes_ = false;
   keep_alive_ = true;
 }
 
@@ -163,7 +165,14 @@ void Connection::half_closed() {
     case Phase::over: return;
   }
   if (!decoder_.done()) return end_connection();
+  hung_up();
   if (request_->is_event_stream()) client_.set_deadline(kHalfClosedStream);
+}
+
+// The client may have left, or wait for its answer: only the engine knows what it means for this request.
+void Connection::hung_up() {
+  if (!client_.has_hung_up() || !call_.is_open() || !request_ended_) return;
+  if (!std::exchange(hang_up_told_, true)) call_.half_closed();
 }
 
 void Connection::wind_up() {

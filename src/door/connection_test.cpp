@@ -242,19 +242,111 @@ TEST(Connection, an_answer_instead_of_continue_ends_the_connection) {
   EXPECT_TRUE(client.ended());
 }
 
-TEST(Connection, a_client_that_vanishes_is_a_cancel) {
+TEST(Connection, a_client_that_vanishes_is_a_cancel_at_once) {
+  for (const bool streaming : {false, true}) {
+    Bench bench;
+    FakeClient client = bench.connect();
+    client.send(post("{}"));
+    bench.settle();
+    if (streaming) bench.engine().last().head({200, ipc::ContentType::event_stream, std::nullopt, {}});
+    client.vanish();
+    bench.settle();
+    EXPECT_TRUE(bench.engine().last().cancelled);
+    EXPECT_EQ(bench.door->clients(), 0U);
+    EXPECT_EQ(bench.door->admission().in_flight(), 0U);
+  }
+}
+
+TEST(Connection, the_engine_hears_of_a_client_that_half_closes_while_its_answer_is_awaited_or_streamed) {
+  for (const bool streaming : {false, true}) {
+    Bench bench;
+    FakeClient client = bench.connect();
+    client.send(post("{}"));
+    bench.settle();
+    if (streaming) bench.engine().last().head({200, ipc::ContentType::event_stream, std::nullopt, {}});
+    bench.settle();
+    EXPECT_EQ(bench.engine().last().half_closes, 0);
+    client.half_close();
+    bench.settle();
+    EXPECT_EQ(bench.engine().last().half_closes, 1);
+    EXPECT_FALSE(bench.engine().last().cancelled);
+  }
+}
+
+// It waits because more than enough of this client's requests wait: its end stands behind them, unread.
+TEST(Connection, the_engine_hears_of_a_half_close_also_while_the_door_reads_nothing) {
+  Bench bench;
+  FakeClient client = bench.connect();
+  client.send(post("{}"));
+  bench.settle();
+  for (int i = 0; i < 40; ++i) {
+    client.send_some(std::string(16 << 10, 'x'));
+    bench.settle();
+  }
+  client.half_close();
+  bench.settle();
+  ASSERT_EQ(bench.engine().seen.size(), 1U);
+  EXPECT_EQ(bench.engine().last().half_closes, 1);
+}
+
+TEST(Connection, a_half_close_that_came_with_the_request_is_told_after_it) {
+  Bench bench;
+  FakeClient client = bench.connect();
+  client.send(post("{}"));
+  client.half_close();
+  bench.settle();
+  ASSERT_EQ(bench.engine().seen.size(), 1U);
+  EXPECT_TRUE(bench.engine().last().ended);
+  EXPECT_EQ(bench.engine().last().half_closes, 1);
+}
+
+TEST(Connection, of_a_client_that_half_closed_in_the_middle_of_an_answer_ends_with_it) {
   Bench bench;
   FakeClient client = bench.connect();
   client.send(post("{}"));
   bench.settle();
   bench.engine().last().head({200, ipc::ContentType::event_stream, std::nullopt, {}});
-  client.vanish();
   bench.settle();
-  bench.engine().last().data("data: x\n\n");  // only writing tells a vanished client from a half-closed one
+  client.half_close();
   bench.settle();
-  EXPECT_TRUE(bench.engine().last().cancelled);
+  bench.engine().last().data("data: 1\n\n");
+  bench.engine().last().end();
+  bench.settle();
+  EXPECT_TRUE(client.read().ends_with("data: 1\n\n\r\n0\r\n\r\n"));
+  EXPECT_TRUE(client.ended());
   EXPECT_EQ(bench.door->clients(), 0U);
-  EXPECT_EQ(bench.door->admission().in_flight(), 0U);
+}
+
+TEST(Connection, accepted_may_carry_a_text) {
+  Bench bench;
+  FakeClient client = bench.connect();
+  client.send(post("{}"));
+  bench.settle();
+  bench.engine().last().head({202, ipc::ContentType::text, 8, {}});
+  bench.engine().last().data("Accepted");
+  bench.engine().last().end();
+  bench.settle();
+  const std::string answer = client.read();
+  EXPECT_EQ(status_of(answer), 202);
+  EXPECT_TRUE(has(answer, "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 8\r\n")) << answer;
+  EXPECT_EQ(body_of(answer), "Accepted");
+}
+
+TEST(Connection, no_answer_may_be_stored_and_no_stream_be_gathered_on_its_way) {
+  Bench bench;
+  FakeClient client = bench.connect();
+  client.send(post("{}"));
+  bench.settle();
+  bench.engine().last().answer_json("{}");
+  bench.settle();
+  EXPECT_TRUE(has(client.read(), "Cache-Control: no-store\r\n"));
+  client.send(get("/sse"));
+  bench.settle();
+  bench.engine().last().head({200, ipc::ContentType::event_stream, std::nullopt, {}});
+  bench.settle();
+  const std::string stream = client.read();
+  EXPECT_TRUE(has(stream, "Cache-Control: no-cache, no-store, no-transform\r\n"));
+  EXPECT_TRUE(has(stream, "X-Accel-Buffering: no\r\n"));
 }
 
 TEST(Connection, a_half_closed_client_still_gets_its_answer_and_then_the_end) {

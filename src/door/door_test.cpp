@@ -140,6 +140,7 @@ INSTANTIATE_TEST_SUITE_P(OneAndTwo, DoorThreads, ::testing::Values(1U, 2U));
 TEST_P(DoorThreads, many_clients_each_get_their_own_answers) {
   WholeDoor whole(GetParam());
   std::vector<std::thread> clients;
+  clients.reserve(8);
   std::atomic<int> right{0};
   for (int c = 0; c < 8; ++c)
     clients.emplace_back([&, c] {
@@ -157,6 +158,7 @@ TEST_P(DoorThreads, many_clients_each_get_their_own_answers) {
 TEST_P(DoorThreads, a_reload_changes_what_is_allowed_without_dropping_connections) {
   WholeDoor whole(GetParam());
   std::vector<os::Fd> clients;
+  clients.reserve(4);
   for (int i = 0; i < 4; ++i) clients.push_back(connect_to(whole.port));
   for (auto& client : clients) EXPECT_EQ(status_of(ask(client.get(), get("/healthz"), "}")), 200);
   whole.on_loop([&] {

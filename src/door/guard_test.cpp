@@ -109,8 +109,7 @@ TEST(GuardHost, what_is_malformed_never_passes) {
                             "{localhost}",
                             "*",
                             "_",
-                            "l\xD0\xBE"
-                            "calhost",
+                            "l\u043Ecalhost",
                             "::1",
                             "[::1",
                             "[[::1]]",

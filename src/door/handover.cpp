@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "ipc/shards.hpp"
 
 namespace clawql::door {
 namespace {
@@ -67,11 +68,24 @@ std::optional<std::uint32_t> shard_of_session(std::string_view session_id) {
 }
 
 ShardLink& Handover::pick(const AdmittedRequest& request, std::string_view head_bytes) {
-  if (request.route() != ipc::Route::mcp) return *links_[0];
-  const auto session = request.field(ipc::RequestField::session_id, head_bytes);
-  if (!session) return pick_next();
-  const auto index = shard_of_session(*session);
-  return index && *index < links_.size() ? *links_[*index] : *links_[0];
+  switch (request.route()) {
+    case ipc::Route::mcp:
+    case ipc::Route::sse:
+    case ipc::Route::message:
+    case ipc::Route::lines: break;
+    case ipc::Route::readyz:
+    case ipc::Route::metrics:
+    case ipc::Route::admin: return *links_[0];
+  }
+  if (const auto session = request.field(ipc::RequestField::session_id, head_bytes)) {
+    const auto index = shard_of_session(*session);
+    return index && *index < links_.size() ? *links_[*index] : *links_[0];
+  }
+  // `files__read`: a name that was given a prefix by the server's key. Any other guess would be as good as none.
+  const auto name = request.field(ipc::RequestField::mcp_name, head_bytes).value_or(std::string_view());
+  const std::size_t key = name.find("__");
+  if (key == std::string_view::npos) return pick_next();
+  return *links_[ipc::shard_of(name.substr(0, key), shards())];
 }
 
 ShardLink& Handover::pick_next() {

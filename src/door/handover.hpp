@@ -67,7 +67,8 @@ class Handover {
   std::uint32_t shards() const { return static_cast<std::uint32_t>(links_.size()); }
 
   // A session's shard stands in the first two hexadecimal digits of its id; an id that names none goes to shard 0,
-  // which answers that it knows no such session. What belongs to no session goes round; what exists once, to shard 0.
+  // which answers that it knows no such session. What belongs to no session goes to the shard that owns the server in
+  // Mcp-Name, which saves the way between two shards and decides nothing, or round; what exists once, to shard 0.
   ShardLink& pick(const AdmittedRequest& request, std::string_view head_bytes);
   ShardLink& pick_next();  // for newline JSON, which is its own session
 
@@ -87,7 +88,8 @@ class Call {
   void open(ShardLink& link, const ipc::Open& open, ipc::DoorStreamHandler& handler);
   void body(std::string_view bytes) { channel_->body(stream_, bytes); }
   void end() { channel_->end(stream_); }
-  void cancel();  // the client is gone; nothing happens when it is not open
+  void half_closed() { channel_->half_closed(stream_); }  // after end()
+  void cancel();                                          // the client is gone; nothing happens when it is not open
   void received(std::size_t bytes) { untaken_ += bytes; }
   void client_took_all();  // everything received so far has left
   // After on_end or on_reset. `request_ended`: end() was called.

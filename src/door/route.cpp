@@ -25,10 +25,15 @@ struct RouteEntry {
 
 constexpr std::array kRoutes{
     RouteEntry{"/mcp", Served::clients, Answerer::engine, ipc::Route::mcp, true, true, true, "GET, POST, DELETE"},
+    // The old HTTP+SSE transport (2024-11-05): a stream, and the place to send messages for it.
+    RouteEntry{"/sse", Served::clients, Answerer::engine, ipc::Route::sse, true, false, false, "GET"},
+    RouteEntry{"/message", Served::clients, Answerer::engine, ipc::Route::message, false, true, false, "POST"},
     RouteEntry{"/healthz", Served::clients, Answerer::door, ipc::Route::readyz, true, false, false, "GET"},
     RouteEntry{"/readyz", Served::local, Answerer::engine, ipc::Route::readyz, true, false, false, "GET"},
     RouteEntry{"/metrics", Served::local, Answerer::engine, ipc::Route::metrics, true, false, false, "GET"},
-    RouteEntry{"/admin/", Served::admin, Answerer::engine, ipc::Route::admin, true, true, false, "GET, POST"},
+    RouteEntry{"/admin/status", Served::admin, Answerer::engine, ipc::Route::admin, true, false, false, "GET"},
+    RouteEntry{"/admin/reload", Served::admin, Answerer::engine, ipc::Route::admin, false, true, false, "POST"},
+    RouteEntry{"/admin/servers/", Served::admin, Answerer::engine, ipc::Route::admin, false, true, false, "POST"},
 };
 
 // The path as it was sent: nothing is decoded or normalised, so `/x/../mcp` and `//mcp` are simply unknown.
@@ -66,18 +71,21 @@ std::optional<ipc::Method> method_of(const RouteEntry& entry, http::Method metho
 
 // ---- the fields that the engine is told of
 
+// What a second field of the same name is. The routing fields of 2026-07-28 repeat what the body says; a client that
+// sends two of one gets the answer for a field that differs from the body, which tells it the era as well.
 struct ForwardedField {
   std::string_view name;
   ipc::RequestField field;
+  Reason repeated;
 };
 constexpr std::array kForwarded{
-    ForwardedField{"mcp-session-id", ipc::RequestField::session_id},
-    ForwardedField{"mcp-protocol-version", ipc::RequestField::protocol_version},
-    ForwardedField{"last-event-id", ipc::RequestField::last_event_id},
-    ForwardedField{"mcp-method", ipc::RequestField::mcp_method},
-    ForwardedField{"mcp-name", ipc::RequestField::mcp_name},
-    ForwardedField{"authorization", ipc::RequestField::authorization},
-    ForwardedField{"traceparent", ipc::RequestField::traceparent},
+    ForwardedField{"mcp-session-id", ipc::RequestField::session_id, Reason::http_syntax},
+    ForwardedField{"mcp-protocol-version", ipc::RequestField::protocol_version, Reason::routing_field_repeated},
+    ForwardedField{"last-event-id", ipc::RequestField::last_event_id, Reason::http_syntax},
+    ForwardedField{"mcp-method", ipc::RequestField::mcp_method, Reason::routing_field_repeated},
+    ForwardedField{"mcp-name", ipc::RequestField::mcp_name, Reason::routing_field_repeated},
+    ForwardedField{"authorization", ipc::RequestField::authorization, Reason::http_syntax},
+    ForwardedField{"traceparent", ipc::RequestField::traceparent, Reason::http_syntax},
 };
 constexpr std::string_view kParamPrefix = "mcp-param-";
 
@@ -89,6 +97,19 @@ const ForwardedField* find_forwarded(std::string_view name) {
 
 bool is_param(std::string_view name) {
   return name.size() > kParamPrefix.size() && equals_ignoring_case(name.substr(0, kParamPrefix.size()), kParamPrefix);
+}
+
+// ---- the query of /message
+
+// Exactly `sessionId=` and what may be an id: letters, digits, at most so many. The engine knows which there are.
+std::optional<std::string_view> session_of_query(std::string_view query) {
+  constexpr std::string_view kKey = "sessionId=";
+  constexpr std::size_t kLongestId = 128;
+  if (!query.starts_with(kKey)) return std::nullopt;
+  query.remove_prefix(kKey.size());
+  const auto is_id_character = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z'); };
+  if (query.empty() || query.size() > kLongestId || !std::ranges::all_of(query, is_id_character)) return std::nullopt;
+  return query;
 }
 
 // ---- media types
@@ -160,6 +181,10 @@ class Router {
     request_.keep_alive_ = head_.keep_alive;
     if (const auto refused = check_media(limits)) return std::unexpected(*refused);
     if (const auto refused = forward_fields()) return std::unexpected(*refused);
+    if (const auto refused = forward_target()) return std::unexpected(*refused);
+    // The head's own limit may be set higher than what goes over in one piece.
+    if (forwarded_ + request_.composed_.size() > ipc::kMaxFieldBytes)
+      return std::unexpected(Refused{Reason::http_head_too_large});
     return std::move(request_);
   }
 
@@ -167,14 +192,16 @@ class Router {
   std::optional<Refused> check_media(const base::Limits& limits) {
     const bool mcp = request_.route_ == ipc::Route::mcp;
     const bool post = request_.method_ == ipc::Method::post;
+    const bool message = mcp || request_.route_ == ipc::Route::message;
     const bool has_body = head_.framing.kind != http::Framing::Kind::none;
-    if (post && (mcp || has_body) && !has_json_body(head_))
+    if (post && (message || has_body) && !has_json_body(head_))
       return Refused{Reason::media_type, shown_media(head_, "content-type")};
     const http::Accepts accepts = accepted(head_);
     request_.accepts_json_ = accepts.json;
     request_.accepts_event_stream_ = accepts.event_stream;
-    if (mcp && ((post && !(accepts.json && accepts.event_stream)) ||
-                (request_.method_ == ipc::Method::get && !accepts.event_stream)))
+    // Clients of 2024-11-05 need not say what they take as the answer to a message: it is on its way already.
+    if ((mcp && post && !(accepts.json && accepts.event_stream)) ||
+        (request_.is_event_stream() && !accepts.event_stream))
       return Refused{Reason::not_acceptable, shown_media(head_, "accept")};
     if (head_.framing.kind == http::Framing::Kind::length && head_.framing.length > limits.request_body)
       return Refused{Reason::body_too_large, shown_media(head_, "content-length")};
@@ -185,20 +212,51 @@ class Router {
   std::optional<Refused> forward_fields() {
     for (const http::Field& field : head_.fields) {
       if (is_param(field.name)) {
-        request_.params_.push_back(compose(field.name.substr(kParamPrefix.size()), ": ", field.value));
+        if (const auto refused = forward_param(field)) return refused;
         continue;
       }
       const ForwardedField* known = find_forwarded(field.name);
       if (known == nullptr) continue;
-      AdmittedRequest::Place& place = request_.places_[static_cast<std::size_t>(known->field)];
-      if (place.begin != AdmittedRequest::Place::kAbsent) return Refused{Reason::http_syntax, field.name};
-      const auto begin = field.value.empty() ? 0 : field.value.data() - head_bytes_.data();
-      place = {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(field.value.size())};
+      AdmittedRequest::Place& place = place_of(known->field);
+      if (place.begin != AdmittedRequest::Place::kAbsent) return Refused{known->repeated, field.name};
+      place = in_head(field.value);
     }
-    if (request_.route_ == ipc::Route::admin)
-      request_.places_[static_cast<std::size_t>(ipc::RequestField::target)] =
-          compose(head_.path, head_.query.empty() ? "" : "?", head_.query);
     return std::nullopt;
+  }
+
+  std::optional<Refused> forward_param(const http::Field& field) {
+    const std::string_view name = field.name.substr(kParamPrefix.size());
+    for (const AdmittedRequest::Place& place : request_.params_) {
+      const std::string_view known = std::string_view(request_.composed_).substr(place.begin, place.size);
+      if (equals_ignoring_case(known.substr(0, known.find(':')), name))
+        return Refused{Reason::routing_field_repeated, field.name};
+    }
+    request_.params_.push_back(compose(name, ": ", field.value));
+    if (request_.params_.size() > kMaxParams || request_.composed_.size() > kMaxParamBytes)
+      return Refused{Reason::http_head_too_large, field.name};
+    return std::nullopt;
+  }
+
+  // What the target says beyond the route. A query that names no session is answered as one that names an unknown one;
+  // a session field beside it names none that could be meant.
+  std::optional<Refused> forward_target() {
+    if (request_.route_ == ipc::Route::admin)
+      place_of(ipc::RequestField::target) = compose(head_.path, head_.query.empty() ? "" : "?", head_.query);
+    if (request_.route_ != ipc::Route::message) return std::nullopt;
+    const auto session = session_of_query(head_.query);
+    if (!session) return Refused{Reason::session_unknown};
+    place_of(ipc::RequestField::session_id) = in_head(*session);
+    return std::nullopt;
+  }
+
+  AdmittedRequest::Place& place_of(ipc::RequestField field) {
+    return request_.places_[static_cast<std::size_t>(field)];
+  }
+
+  AdmittedRequest::Place in_head(std::string_view value) {
+    forwarded_ += value.size();
+    const auto begin = value.empty() ? 0 : value.data() - head_bytes_.data();
+    return {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(value.size())};
   }
 
   AdmittedRequest::Place compose(std::string_view a, std::string_view b, std::string_view c) {
@@ -210,6 +268,7 @@ class Router {
 
   const http::RequestHead& head_;
   std::string_view head_bytes_;
+  std::size_t forwarded_ = 0;  // bytes of the head that are
   AdmittedRequest request_;
 };
 

@@ -19,6 +19,11 @@
 
 namespace clawql::door {
 
+// Mcp-Param-* fields of a request (2026-07-28): with more, or with longer ones (names and values together), it is
+// refused as a head that is too large.
+inline constexpr std::size_t kMaxParams = 32;
+inline constexpr std::size_t kMaxParamBytes = 8U << 10;
+
 // Where a connection arrived. Locality is decided by the listener, never by a header.
 struct Listener {
   std::uint16_t id = 0;
@@ -33,7 +38,9 @@ class AdmittedRequest {
  public:
   ipc::Route route() const { return route_; }
   ipc::Method method() const { return method_; }
-  bool is_event_stream() const { return route_ == ipc::Route::mcp && method_ == ipc::Method::get; }
+  bool is_event_stream() const {
+    return (route_ == ipc::Route::mcp || route_ == ipc::Route::sse) && method_ == ipc::Method::get;
+  }
   bool takes_body() const { return method_ == ipc::Method::post; }
   const http::Framing& framing() const { return framing_; }
   bool expects_continue() const { return expects_continue_; }

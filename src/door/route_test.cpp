@@ -45,17 +45,23 @@ TEST(Route, every_other_method_is_405_with_allow_on_every_route) {
     const char* path;
     std::vector<std::string> served;
     const char* allow;
+    Listener::Kind listener = Listener::Kind::tcp;
   };
   const std::vector<Row> rows{{"/mcp", {"GET", "POST", "DELETE"}, "GET, POST, DELETE"},
+                              {"/sse", {"GET"}, "GET"},
+                              {"/message", {"POST"}, "POST"},
                               {"/healthz", {"GET"}, "GET"},
                               {"/readyz", {"GET"}, "GET"},
-                              {"/metrics", {"GET"}, "GET"}};
+                              {"/metrics", {"GET"}, "GET"},
+                              {"/admin/status", {"GET"}, "GET", Listener::Kind::admin},
+                              {"/admin/reload", {"POST"}, "POST", Listener::Kind::admin},
+                              {"/admin/servers/files/restart", {"POST"}, "POST", Listener::Kind::admin}};
   for (const Row& row : rows)
     for (const std::string method :
          {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "TRACK", "get", "BREW"}) {
       if (std::ranges::find(row.served, method) != row.served.end()) continue;
       Bench bench;
-      FakeClient client = bench.connect();
+      FakeClient client = bench.connect(row.listener);
       client.send(request(method, row.path));
       bench.settle();
       const std::string answer = client.read();
@@ -76,8 +82,8 @@ TEST(Route, what_is_not_in_the_table_is_404_and_nothing_is_normalised_into_it) {
                            "/mcp/",
                            "/MCP",
                            "/mcpx",
-                           "/sse",
-                           "/message",
+                           "/sse/",
+                           "/message/",
                            "/messages",
                            "//mcp",
                            "//evil.com/mcp",
@@ -124,7 +130,7 @@ TEST(Route, readyz_and_metrics_are_served_on_local_listeners_alone) {
 TEST(Route, admin_is_on_its_listener_and_nothing_else_is_there) {
   Bench bench;
   FakeClient admin = bench.connect(Listener::Kind::admin);
-  for (const auto* path : {"/mcp", "/healthz", "/readyz", "/metrics"})
+  for (const auto* path : {"/mcp", "/sse", "/message", "/healthz", "/readyz", "/metrics"})
     expect_refusal(bench, admin, request("GET", path), Reason::listener_not_served, false);
   for (const auto kind : {Listener::Kind::tcp, Listener::Kind::unix_socket}) {
     FakeClient client = bench.connect(kind);
@@ -142,7 +148,9 @@ TEST(Route, admin_is_on_its_listener_and_nothing_else_is_there) {
   seen.answer_json("{}");
   bench.settle();
   EXPECT_EQ(status_of(admin.read()), 200);
-  expect_refusal(bench, admin, request("DELETE", "/admin/status"), Reason::method_not_allowed, false);
+  for (const auto* path :
+       {"/admin", "/admin/", "/admin/nothing", "/admin/status/", "/admin/reload/x", "/admin/servers/"})
+    expect_refusal(bench, admin, request("POST", path), Reason::route_unknown, false);
   FakeClient evil = bench.connect(Listener::Kind::admin);
   expect_refusal(bench, evil, "GET /admin/status HTTP/1.1\r\nHost: evil.example\r\n\r\n", Reason::host_not_allowed,
                  true);
@@ -248,12 +256,116 @@ TEST(Route, the_guard_stands_before_every_route_method_and_listener) {
 }
 
 TEST(Route, a_forwarded_field_that_comes_twice_is_refused) {
-  for (const auto* name : {"Mcp-Session-Id", "MCP-Protocol-Version", "Last-Event-ID", "Mcp-Method", "Mcp-Name",
-                           "Authorization", "traceparent"}) {
+  for (const auto* name : {"Mcp-Session-Id", "Last-Event-ID", "Authorization", "traceparent"}) {
     Bench bench;
     FakeClient client = bench.connect();
     const std::string twice = std::string(name) + ": a\r\n" + name + ": a\r\n";
     expect_refusal(bench, client, request("DELETE", "/mcp", twice), Reason::http_syntax, true);
+  }
+}
+
+TEST(Route, a_routing_field_that_comes_twice_is_a_header_mismatch_even_with_the_same_value) {
+  EXPECT_EQ(base::facts(Reason::routing_field_repeated).http_status, 400);
+  EXPECT_EQ(base::facts(Reason::routing_field_repeated).rpc_code, -32020);
+  for (const auto* name : {"MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Mcp-Param-City", "Mcp-Param-c"}) {
+    Bench bench;
+    FakeClient client = bench.connect();
+    std::string other(name);
+    for (char& c : other) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    const std::string twice = std::string(name) + ": a\r\nAccept: */*\r\n" + other + ": a\r\n";
+    expect_refusal(bench, client, request("DELETE", "/mcp", twice), Reason::routing_field_repeated, false);
+    const std::string once = std::string(name) + ": a\r\nAccept: */*\r\n";
+    client.send(request("POST", "/mcp", std::string(kJson) + once, "{}"));
+    bench.settle();
+    EXPECT_EQ(bench.engine().seen.size(), 1U);
+  }
+}
+
+TEST(Route, params_are_limited_in_number_and_bytes) {
+  const auto params = [](int count, std::size_t size) {
+    std::string fields(kJson);
+    fields += kAccept;
+    for (int i = 0; i < count; ++i)
+      fields += "Mcp-Param-P" + std::to_string(i) + ": " + std::string(size, 'v') + "\r\n";
+    return request("POST", "/mcp", fields, "{}");
+  };
+  for (const auto& [count, size, taken] :
+       {std::tuple{32, 10UZ, true}, {33, 10UZ, false}, {8, 1000UZ, true}, {8, 1025UZ, false}}) {
+    Bench bench;
+    FakeClient client = bench.connect();
+    if (!taken) {
+      expect_refusal(bench, client, params(count, size), Reason::http_head_too_large, true);
+      continue;
+    }
+    client.send(params(count, size));
+    bench.settle();
+    ASSERT_EQ(bench.engine().seen.size(), 1U) << count;
+    EXPECT_EQ(bench.engine().last().fields.size(), static_cast<std::size_t>(count));
+  }
+}
+
+// limits.head may be set to more than a frame of the channel takes.
+TEST(Route, more_fields_than_go_over_in_one_piece_are_431_and_the_channel_lives) {
+  base::Limits limits;
+  limits.head = 256U << 10;
+  Bench bench(limits);
+  for (const std::size_t size : {25U << 10, 70U << 10, 200U << 10}) {
+    FakeClient client = bench.connect();
+    expect_refusal(bench, client, post("{}", "Authorization: " + std::string(size, 'x') + "\r\n"),
+                   Reason::http_head_too_large, true);
+  }
+  FakeClient client = bench.connect();
+  client.send(post("{}", "Authorization: " + std::string(20U << 10, 'x') + "\r\n"));
+  bench.settle();
+  ASSERT_EQ(bench.engine().seen.size(), 1U);
+  EXPECT_EQ(bench.engine().last().field(ipc::RequestField::authorization)->size(), 20U << 10);
+}
+
+TEST(OldSse, a_stream_is_asked_for_as_on_mcp) {
+  Bench bench;
+  FakeClient client = bench.connect();
+  expect_refusal(bench, client, request("GET", "/sse", "Accept: application/json\r\n"), Reason::not_acceptable, false);
+  client.send(get("/sse?x=y"));
+  bench.settle();
+  ASSERT_EQ(bench.engine().seen.size(), 1U);
+  EXPECT_EQ(bench.engine().last().route, ipc::Route::sse);
+  EXPECT_EQ(bench.engine().last().method, ipc::Method::get);
+}
+
+TEST(OldSse, a_message_names_its_session_in_the_query_and_must_be_json) {
+  const std::string id = "00" + std::string(64, 'b');
+  Bench bench;
+  FakeClient client = bench.connect();
+  client.send(
+      request("POST", "/message?sessionId=" + id, std::string(kJson) + "Mcp-Session-Id: 00cc\r\n", "{\"a\":1}"));
+  bench.settle();
+  ASSERT_EQ(bench.engine().seen.size(), 1U);
+  const Seen& seen = bench.engine().last();
+  EXPECT_EQ(seen.route, ipc::Route::message);
+  EXPECT_EQ(seen.field(ipc::RequestField::session_id), id);
+  EXPECT_EQ(seen.body, "{\"a\":1}");
+  for (const auto* type : {"", "Content-Type: text/plain\r\n"}) {
+    FakeClient other = bench.connect();
+    expect_refusal(bench, other, request("POST", "/message?sessionId=" + id, type, "{}"), Reason::media_type, true);
+  }
+  FakeClient large = bench.connect();
+  expect_refusal(bench, large,
+                 "POST /message?sessionId=" + id + " HTTP/1.1\r\nHost: localhost\r\n" + std::string(kJson) +
+                     "Content-Length: 4194305\r\n\r\n",
+                 Reason::body_too_large, true);
+}
+
+TEST(OldSse, a_query_that_is_not_exactly_a_session_is_an_unknown_session) {
+  const std::string id = "00" + std::string(64, 'b');
+  for (const std::string& query : std::vector<std::string>{
+           "", "?", "?sessionId", "?sessionId=", "?sessionid=" + id, "?SessionId=" + id, "?sessionId=" + id + "&x=1",
+           "?x=1&sessionId=" + id, "?sessionId=" + id + "&", "?sessionId=" + id + "&sessionId=" + id,
+           "?sessionId=%30" + id.substr(1), "?sessionId=" + id + "?", "?sessionId==" + id, "?session_id=" + id,
+           "?sessionId=00B" + id, "?sessionId=" + std::string(129, '0'), "?" + id}) {
+    Bench bench;
+    FakeClient client = bench.connect();
+    expect_refusal(bench, client, request("POST", "/message" + query, kJson, "{}"), Reason::session_unknown, true);
+    EXPECT_TRUE(bench.engine().seen.empty()) << query;
   }
 }
 
@@ -305,12 +417,13 @@ TEST(Route, a_body_where_none_belongs_is_never_read_as_a_request) {
 }
 
 TEST(Route, whatever_is_no_http_gets_one_answer_and_the_end) {
-  for (const auto* bytes : {"HELO x\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00", "SSH-2.0-x\r\n", "*1\r\n$4\r\nPING\r\n",
-                            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET /mcp HTTP/1.0\r\nHost: localhost\r\n\r\n",
-                            "GET /mcp\r\n\r\n", "GET /mcp HTTP/1.1\nHost: localhost\n\n", "{\"jsonrpc\":\"2.0\"}\n",
-                            "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: "
-                            "chunked\r\n\r\n0\r\n\r\nGET /healthz "
-                            "HTTP/1.1\r\nHost: localhost\r\n\r\n"}) {
+  constexpr const char* two_lengths =
+      "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+      "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  for (const auto* bytes :
+       {"HELO x\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00", "SSH-2.0-x\r\n", "*1\r\n$4\r\nPING\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET /mcp HTTP/1.0\r\nHost: localhost\r\n\r\n", "GET /mcp\r\n\r\n",
+        "GET /mcp HTTP/1.1\nHost: localhost\n\n", "{\"jsonrpc\":\"2.0\"}\n", two_lengths}) {
     Bench bench;
     FakeClient client = bench.connect();
     const std::string answer = bench.exchange(client, bytes);
@@ -342,6 +455,11 @@ TEST(Cors, only_a_listed_origin_gets_fields_and_its_own_value) {
   EXPECT_TRUE(has(yes, "Access-Control-Allow-Origin: https://app.example\r\n"));
   EXPECT_TRUE(has(yes, "Vary: Origin\r\n"));
   EXPECT_TRUE(has(yes, "Access-Control-Allow-Methods: GET, POST, DELETE\r\n"));
+  const std::string message = bench.exchange(
+      client,
+      "OPTIONS /message?sessionId=00 HTTP/1.1\r\nHost: localhost\r\nAccess-Control-Request-Method: POST\r\n"
+      "Origin: https://app.example\r\n\r\n");
+  EXPECT_TRUE(has(message, "Access-Control-Allow-Methods: POST\r\n"));
   EXPECT_FALSE(has(yes, "Credentials"));
   client.send(post("{}", "Origin: https://app.example\r\n"));
   bench.settle();

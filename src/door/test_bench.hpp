@@ -18,6 +18,7 @@
 
 #include "base/check.hpp"
 #include "base/clock.hpp"
+#include "base/decimal.hpp"
 #include "base/log.hpp"
 #include "door/door_loop.hpp"
 #include "io/loop.hpp"
@@ -42,11 +43,13 @@ struct Seen final : ipc::EngineStreamHandler {
   std::string body;  // all of it
   bool ended = false;
   bool cancelled = false;
+  int half_closes = 0;
   bool head_sent = false;  // kept by tests that answer in rounds
 
   void on_body(std::string_view bytes) override { body += bytes; }
   void on_end() override { ended = true; }
   void on_cancel() override { cancelled = true; }
+  void on_half_closed() override { ++half_closes; }
 
   std::optional<std::string> field(ipc::RequestField id) const {
     for (const auto& [name, value] : fields)
@@ -155,8 +158,8 @@ inline base::Limits small_limits() {
 
 class Bench {
  public:
-  explicit Bench(const base::Limits& limits = {}, std::vector<std::string> hosts = {},
-                 std::optional<std::vector<std::string>> origins = std::nullopt, std::uint32_t shards = 1)
+  explicit Bench(const base::Limits& limits = {}, const std::vector<std::string>& hosts = {},
+                 const std::optional<std::vector<std::string>>& origins = std::nullopt, std::uint32_t shards = 1)
       : log_(::memfd_create("log", MFD_CLOEXEC)),
         logger(log_.get(), base::Logger::Format::json, "door", clock),
         loop(clock) {
@@ -251,7 +254,9 @@ inline std::string get(std::string_view path, std::string_view more = "Accept: t
 }
 
 inline int status_of(std::string_view answer) {
-  return answer.starts_with("HTTP/1.1 ") ? std::atoi(std::string(answer.substr(9, 3)).c_str()) : 0;
+  return answer.starts_with("HTTP/1.1 ")
+             ? static_cast<int>(base::parse_decimal<unsigned>(answer.substr(9, 3)).value_or(0))
+             : 0;
 }
 inline std::string body_of(const std::string& answer) {
   const std::size_t end = answer.find("\r\n\r\n");

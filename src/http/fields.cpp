@@ -14,10 +14,9 @@ namespace clawql::http {
 
 using base::Reason;
 
-bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (lower(a[i]) != lower(b[i])) return false;
+bool same_letters(const char* a, const char* b, std::size_t size) {
+  for (std::size_t i = 0; i < size; ++i)
+    if (a[i] != b[i] && lower(a[i]) != lower(b[i])) return false;
   return true;
 }
 
@@ -36,10 +35,8 @@ HeadEnd find_head_end(std::string_view window, std::size_t& scanned) {
   return {};
 }
 
-namespace {
-
-// Whether a value holds only kFieldText. Sixteen bytes at once where nothing but visible ASCII and blanks is in them,
-// which is almost always; else byte by byte.
+// Sixteen bytes at once where nothing but visible ASCII and blanks is in them, which is almost always; else byte by
+// byte.
 bool is_field_text(std::string_view value) {
 #if defined(__SSE2__)
   while (value.size() >= 16) {
@@ -54,8 +51,6 @@ bool is_field_text(std::string_view value) {
 #endif
   return all_are(kFieldText, value);
 }
-
-}  // namespace
 
 bool parse_field_line(std::string_view line, Field& field) {
   std::size_t colon = 0;

@@ -32,6 +32,9 @@ HeadEnd find_head_end(std::string_view window, std::size_t& scanned);
 // The field lines of a head, each ended by CRLF, without the empty line.
 Verdict parse_fields(std::string_view lines, std::size_t most, std::vector<Field>& fields);
 
+// Whether a field value holds only what one may hold (RFC 9110 section 5.5, with obs-text).
+bool is_field_text(std::string_view value);
+
 // `name: value` without its line end; false when it is out of grammar.
 bool parse_field_line(std::string_view line, Field& field);
 

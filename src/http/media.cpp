@@ -8,6 +8,10 @@
 namespace clawql::http {
 namespace {
 
+// What nearly every client sends, letter by letter (the SDKs); everything else is parsed.
+constexpr std::string_view kUsualContentType = "application/json";
+constexpr std::string_view kUsualAccept = "application/json, text/event-stream";
+
 struct MediaRange {
   std::string_view type;     // "application", "*"
   std::string_view subtype;  // "json", "*"
@@ -96,11 +100,13 @@ struct Choice {
 }  // namespace
 
 bool is_json_media_type(std::string_view content_type) {
+  if (content_type == kUsualContentType) return true;
   const auto range = parse_media_range(content_type);
   return range && equals_ignoring_case(range->type, "application") && equals_ignoring_case(range->subtype, "json");
 }
 
 Accepts parse_accept(std::string_view accept) {
+  if (accept == kUsualAccept) return {.json = true, .event_stream = true};
   Choice json;
   Choice event_stream;
   while (!accept.empty()) {

@@ -146,7 +146,7 @@ TEST_P(Perimeter, each_case_is_answered_as_the_table_says_whole_in_pieces_and_as
 
 INSTANTIATE_TEST_SUITE_P(Tables, Perimeter,
                          testing::Values("request_line.json", "fields.json", "framing.json", "chunks.json", "host.json",
-                                         "origin.json"),
+                                         "origin.json", "routes.json"),
                          [](const auto& table) {
                            const std::string file = table.param;
                            return file.substr(0, file.find('.'));

@@ -116,7 +116,11 @@ class BodyDecoder {
   std::optional<base::Refusal> take_trailer_line(std::string_view line);
 };
 
-bool equals_ignoring_case(std::string_view a, std::string_view b);  // ASCII only
+bool same_letters(const char* a, const char* b, std::size_t size);
+// ASCII only. The sizes tell nearly all names apart, so that comparison stands here.
+inline bool equals_ignoring_case(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && same_letters(a.data(), b.data(), a.size());
+}
 
 // Media type and Accept, enough for MCP.
 // True for `application/json` with or without parameters, any case (RFC 9110 section 8.3.1).

@@ -1,21 +1,22 @@
-#include <fmt/format.h>
+#include <array>
+#include <charconv>
 
-#include <iterator>
-
+#include "base/appender.hpp"
 #include "base/check.hpp"
 #include "http/characters.hpp"
+#include "http/fields.hpp"
 #include "http/request.hpp"
 
 namespace clawql::http {
 namespace {
 
-void append_field(std::string& out, std::string_view name, std::string_view value) {
+void append_field(base::Appender& out, std::string_view name, std::string_view value) {
   // Ours alone: a value that could begin another line is a broken invariant, not input.
-  CLAWQL_CHECK(is_token(name) && all_are(kFieldText, value));
-  out += name;
-  out += ": ";
-  out += value;
-  out += "\r\n";
+  CLAWQL_CHECK(is_token(name) && is_field_text(value));
+  out.put(name);
+  out.put(": ");
+  out.put(value);
+  out.put("\r\n");
 }
 
 bool has_no_body(int status) {
@@ -25,24 +26,38 @@ bool has_no_body(int status) {
 }  // namespace
 
 void append_response_head(std::string& out, const ResponseHead& head) {
+  constexpr std::size_t kUsualHead = 512;
   CLAWQL_CHECK(head.status >= 100 && head.status <= 599);
-  fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}\r\n", head.status, reason_phrase(head.status));
-  if (!head.content_type.empty()) append_field(out, "Content-Type", head.content_type);
+  base::Appender to(out, kUsualHead);
+  to.put("HTTP/1.1 ");
+  to.put_decimal(head.status);
+  to.put(' ');
+  to.put(reason_phrase(head.status));
+  to.put("\r\n");
+  if (!head.content_type.empty()) append_field(to, "Content-Type", head.content_type);
   if (!has_no_body(head.status)) {
     CLAWQL_CHECK(!head.chunked || !head.content_length);
-    if (head.chunked) append_field(out, "Transfer-Encoding", "chunked");
-    if (head.content_length) fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", *head.content_length);
+    if (head.chunked) to.put("Transfer-Encoding: chunked\r\n");
+    if (head.content_length) {
+      to.put("Content-Length: ");
+      to.put_decimal(*head.content_length);
+      to.put("\r\n");
+    }
   }
-  if (head.close) append_field(out, "Connection", "close");
-  for (const auto& [name, value] : head.fields) append_field(out, name, value);
-  out += "\r\n";
+  if (head.close) to.put("Connection: close\r\n");
+  for (const auto& [name, value] : head.fields) append_field(to, name, value);
+  to.put("\r\n");
 }
 
 void append_chunk(std::string& out, std::string_view data) {
   CLAWQL_CHECK(!data.empty());
-  fmt::format_to(std::back_inserter(out), "{:x}\r\n", data.size());
-  out += data;
-  out += "\r\n";
+  std::array<char, 16> digits;
+  const char* const last = std::to_chars(digits.data(), digits.data() + digits.size(), data.size(), 16).ptr;
+  base::Appender to(out, data.size() + digits.size());
+  to.put(std::string_view(digits.data(), last));
+  to.put("\r\n");
+  to.put(data);
+  to.put("\r\n");
 }
 
 std::string_view reason_phrase(int status) {

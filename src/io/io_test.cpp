@@ -1,4 +1,6 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -33,11 +35,13 @@ struct Recorder final : Stream::Handler {
     ended = true;
     if (then) then();
   }
+  void on_end_ahead() override { ++told_ahead; }
   void on_drained() override { ++drained; }
   void on_failed(Error error) override { failure = std::move(error.message); }
   std::string text;
   std::string failure;
   bool ended = false;
+  int told_ahead = 0;
   int drained = 0;
   std::function<void()> then;
 };
@@ -147,6 +151,115 @@ TEST(Stream, a_peer_that_is_gone_is_a_failure_and_not_a_signal) {
   EXPECT_NE(recorder.failure.find("Broken pipe"), std::string::npos) << recorder.failure;
 }
 
+TEST(Stream, the_end_of_the_peer_is_noticed_while_nothing_is_read_and_what_it_sent_still_comes) {
+  base::SystemClock clock;
+  Loop loop(clock);
+  Pair pair;
+  Recorder recorder;
+  Stream stream(loop, std::move(pair.ours), recorder);
+  stream.notice_hang_up();
+  stream.resume();
+  loop.poll();
+  stream.pause();
+  ASSERT_EQ(::write(pair.theirs.get(), "unread", 6), 6);
+  loop.poll();
+  EXPECT_EQ(recorder.told_ahead, 0);
+  ASSERT_EQ(::shutdown(pair.theirs.get(), SHUT_WR), 0);
+  for (int i = 0; i < 3; ++i) loop.poll();
+  EXPECT_EQ(recorder.told_ahead, 1);
+  EXPECT_FALSE(recorder.ended);
+  stream.resume();
+  for (int i = 0; i < 3; ++i) loop.poll();
+  EXPECT_EQ(recorder.text, "unread");
+  EXPECT_TRUE(recorder.ended);
+  EXPECT_EQ(recorder.failure, "") << "it may still read";
+  stream.write("answer");
+  loop.poll();
+  EXPECT_EQ(read_all(pair.theirs.get()), "answer");
+  pair.theirs.reset();
+  for (int i = 0; i < 3; ++i) loop.poll();
+  EXPECT_NE(recorder.failure, "") << "without a write";
+}
+
+TEST(Stream, a_peer_that_is_gone_fails_without_a_write_but_not_before_all_is_read) {
+  base::SystemClock clock;
+  Loop loop(clock);
+  Pair pair;
+  Recorder recorder;
+  Stream stream(loop, std::move(pair.ours), recorder);
+  stream.notice_hang_up();
+  stream.resume();
+  loop.poll();
+  stream.pause();
+  ASSERT_EQ(::write(pair.theirs.get(), "last words", 10), 10);
+  pair.theirs.reset();
+  for (int i = 0; i < 3; ++i) loop.poll();
+  EXPECT_EQ(recorder.failure, "");
+  stream.resume();
+  for (int i = 0; i < 3; ++i) loop.poll();
+  EXPECT_EQ(recorder.text, "last words");
+  EXPECT_NE(recorder.failure, "");
+}
+
+TEST(Stream, whose_end_was_noticed_costs_the_loop_nothing_more) {
+  base::SystemClock clock;
+  Loop loop(clock);
+  Pair pair;
+  Recorder recorder;
+  Stream stream(loop, std::move(pair.ours), recorder);
+  stream.notice_hang_up();
+  stream.resume();
+  ASSERT_EQ(::shutdown(pair.theirs.get(), SHUT_WR), 0);
+  for (int i = 0; i < 5; ++i) loop.poll();  // poll() ends when nothing is reported any more
+  EXPECT_TRUE(recorder.ended);
+  EXPECT_EQ(loop.poll(), 0U);
+}
+
+TEST(Stream, a_reset_is_a_failure_even_while_nothing_is_read) {
+  base::SystemClock clock;
+  Loop loop(clock);
+  const os::Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::listen(listener.get(), 1), 0);
+  ASSERT_EQ(::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+  os::Fd theirs(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(::connect(theirs.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+  Recorder recorder;
+  Stream stream(loop, os::Fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC)), recorder);
+  stream.notice_hang_up();
+  stream.resume();
+  loop.poll();
+  stream.pause();
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  ASSERT_EQ(::setsockopt(theirs.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+  theirs.reset();
+  for (int i = 0; i < 3; ++i) loop.poll();
+  EXPECT_NE(recorder.failure, "");
+}
+
+// A socket has calls of its own; the pipes of a stdio server have none of them.
+TEST(Stream, both_ends_of_a_pipe_carry_bytes_to_their_end) {
+  base::FakeClock clock;
+  Loop loop(clock);
+  int fds[2];
+  ASSERT_EQ(::pipe2(fds, O_CLOEXEC), 0);
+  Recorder from, to;
+  Stream reader(loop, os::Fd(fds[0]), from);
+  Stream writer(loop, os::Fd(fds[1]), to);
+  reader.resume();
+  writer.write("through the pipe");
+  writer.finish();
+  loop.poll();
+  EXPECT_EQ(from.text, "through the pipe");
+  EXPECT_TRUE(from.ended);
+  EXPECT_EQ(to.drained, 1);
+  EXPECT_EQ(from.failure + to.failure, "");
+}
+
 TEST(Deadline, is_never_early_and_is_called_once) {
   base::FakeClock clock;
   Loop loop(clock);
@@ -199,6 +312,24 @@ TEST(Deadline, a_task_may_destroy_itself_and_others) {
   loop.poll();
   EXPECT_TRUE(calls == 2 || calls == 102) << calls;
   EXPECT_FALSE(first.has_value());
+}
+
+TEST(Loop, asks_for_the_time_once_a_turn) {
+  base::FakeClock clock;
+  Loop loop(clock);
+  const base::Microseconds before = loop.now();
+  clock.advance(Milliseconds(5));
+  EXPECT_EQ(loop.now(), before + Milliseconds(5));  // between turns
+  base::Microseconds early{}, late{};
+  loop.post([&] {
+    early = loop.now();
+    clock.advance(Milliseconds(7));
+    late = loop.now();
+  });
+  loop.poll();
+  EXPECT_EQ(early, before + Milliseconds(5));
+  EXPECT_EQ(late, early);
+  EXPECT_EQ(loop.now(), early + Milliseconds(7));
 }
 
 TEST(Loop, takes_tasks_from_other_threads_and_stops) {

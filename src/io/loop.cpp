@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "base/check.hpp"
@@ -18,7 +19,7 @@ namespace clawql::io {
 namespace {
 
 constexpr int kEventsPerTurn = 256;
-constexpr std::uint32_t kBroken = EPOLLERR | EPOLLHUP;  // always reported, wanted or not
+constexpr std::uint32_t kBroken = EPOLLERR | EPOLLHUP;  // always reported while a descriptor is registered
 
 }  // namespace
 
@@ -31,7 +32,7 @@ struct Watch::State {
 
   void want(std::uint32_t event) {
     wanted |= event;
-    if ((registered & event) == 0) change(registered | event);
+    if ((registered & event) == 0) change(registered | wanted);
   }
 
   void change(std::uint32_t events) {
@@ -43,13 +44,15 @@ struct Watch::State {
   }
 
   void dispatch(std::uint32_t events) {
-    const std::uint32_t ready = (events & kBroken) != 0 ? EPOLLIN | EPOLLOUT : events;
+    const std::uint32_t ready = (events & kBroken) != 0 ? EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP : events;
     const std::uint32_t unwanted = registered & ready & ~wanted;
     if (unwanted != 0) change(registered & ~unwanted);
     const std::uint32_t due = ready & wanted;
     wanted &= ~due;
     if ((due & EPOLLIN) != 0 && handler != nullptr) handler->on_readable();
     if ((due & EPOLLOUT) != 0 && handler != nullptr) handler->on_writable();
+    if ((due & EPOLLRDHUP) != 0 && handler != nullptr) handler->on_peer_ended();
+    if ((due & EPOLLHUP) != 0 && handler != nullptr) handler->on_peer_gone((events & EPOLLERR) != 0);
   }
 
   int epoll;
@@ -71,6 +74,9 @@ void Watch::want_read() {
 }
 void Watch::want_write() {
   state_->want(EPOLLOUT);
+}
+void Watch::notice_hang_up() {
+  state_->wanted |= EPOLLRDHUP | EPOLLHUP;
 }
 
 // ---- TurnEnd ----
@@ -118,9 +124,16 @@ struct Loop::Impl {
     return wheel.empty() ? -1 : static_cast<int>(DeadlineWheel::kTick.count());
   }
 
+  base::Microseconds now() {
+    if (!in_turn) return clock.monotonic();
+    if (!turn_time) turn_time = clock.monotonic();
+    return *turn_time;
+  }
+
   // One turn. Returns how many things happened.
   std::size_t turn(int timeout_ms) {
     const int count = ::epoll_wait(epoll.get(), events.data(), kEventsPerTurn, timeout_ms);
+    in_turn = true;
     std::size_t happened = 0;
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = events[static_cast<std::size_t>(i)];
@@ -130,10 +143,12 @@ struct Loop::Impl {
       else
         happened += run_posted();
     }
-    if (!wheel.empty()) wheel.advance(clock.monotonic());
+    if (!wheel.empty()) wheel.advance(now());
     happened += run_turn_end(waiting_first, running_first);
     happened += run_turn_end(waiting, running);
     graveyard.clear();
+    in_turn = false;
+    turn_time.reset();
     return happened;
   }
 
@@ -170,6 +185,8 @@ struct Loop::Impl {
   os::Fd epoll;
   os::Fd wake;
   DeadlineWheel wheel;
+  bool in_turn = false;
+  std::optional<base::Microseconds> turn_time;
   std::array<epoll_event, kEventsPerTurn> events{};
   std::vector<TurnEnd*> waiting_first, running_first, waiting, running;
   std::vector<std::shared_ptr<Watch::State>> graveyard;
@@ -181,7 +198,7 @@ struct Loop::Impl {
 
 Loop::Loop(const base::Clock& clock) : clock_(clock), impl_(std::make_unique<Impl>(clock)) {
   // A peer that went away is an error of write(), not the end of this program.
-  std::signal(SIGPIPE, SIG_IGN);  // NOLINT(cert-err33-c): it cannot fail for this signal
+  static_cast<void>(std::signal(SIGPIPE, SIG_IGN));  // it cannot fail for this signal
 }
 
 Loop::~Loop() = default;
@@ -227,6 +244,10 @@ std::unique_ptr<Watch> Loop::watch(int fd, Watch::Handler& handler) {
   auto state = std::make_shared<Watch::State>(impl_->epoll.get(), fd, handler);
   state->graveyard = &impl_->graveyard;
   return std::unique_ptr<Watch>(new Watch(std::move(state)));
+}
+
+base::Microseconds Loop::now() const {
+  return impl_->now();
 }
 
 std::span<char> Loop::scratch() {

@@ -30,6 +30,10 @@ class Watch {
    public:
     virtual void on_readable() = 0;
     virtual void on_writable() = 0;
+    // Only after notice_hang_up(), once each: the peer closed its sending side (bytes may wait to be read), and:
+    // nothing can be sent to it any more. `error`: it was reset, and what it sent before may be lost.
+    virtual void on_peer_ended() {}
+    virtual void on_peer_gone(bool /*error*/) {}
 
    protected:
     ~Handler() = default;
@@ -41,6 +45,8 @@ class Watch {
   // readable and writable.
   void want_read();
   void want_write();
+  // Tells of the peer's end also while nothing is read. In force with the next want_read() or want_write().
+  void notice_hang_up();
 
  private:
   friend class Loop;
@@ -111,7 +117,9 @@ class Loop {
   // they describe leave.
   void first_at_turn_end(TurnEnd& what);
   std::unique_ptr<Watch> watch(int fd, Watch::Handler& handler);
-  base::Microseconds now() const { return clock_.monotonic(); }
+  // Within a turn the time at which it was first asked for: good for deadlines, and read once for all that is ready.
+  // What is measured within a turn is measured by clock().
+  base::Microseconds now() const;
   const base::Clock& clock() const { return clock_; }
   // Room to read into, for use within one callback.
   std::span<char> scratch();

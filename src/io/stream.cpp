@@ -17,10 +17,20 @@ void make_non_blocking(int fd) {
   ::ioctl(fd, FIONBIO, &on);
 }
 
+bool is_socket(int fd) {
+  int type = 0;
+  socklen_t size = sizeof type;
+  return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+}
+
 }  // namespace
 
 Stream::Stream(Loop& loop, os::Fd fd, Handler& handler)
-    : loop_(loop), fd_(std::move(fd)), handler_(handler), alive_(std::make_shared<bool>(true)) {
+    : loop_(loop),
+      fd_(std::move(fd)),
+      is_socket_(is_socket(fd_.get())),
+      handler_(handler),
+      alive_(std::make_shared<bool>(true)) {
   make_non_blocking(fd_.get());
   watch_ = loop_.watch(fd_.get(), *this);
 }
@@ -38,11 +48,20 @@ void Stream::pause() {
   paused_ = true;
 }
 
+// The calls that sockets have of their own: read and write reach them through the layer of files, which costs more.
+ssize_t Stream::receive(std::span<char> room) {
+  return is_socket_ ? ::recv(fd_.get(), room.data(), room.size(), 0) : ::read(fd_.get(), room.data(), room.size());
+}
+ssize_t Stream::send(std::string_view bytes) {
+  return is_socket_ ? ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL)
+                    : ::write(fd_.get(), bytes.data(), bytes.size());
+}
+
 void Stream::on_readable() {
   const auto alive = alive_;
   for (int i = 0; i < kReadsPerTurn && !paused_ && !ended_ && !dead_; ++i) {
     const auto room = loop_.scratch();
-    const ssize_t size = ::read(fd_.get(), room.data(), room.size());
+    const ssize_t size = receive(room);
     if (size > 0) {
       handler_.on_bytes(std::string_view(room.data(), static_cast<std::size_t>(size)));
       if (!*alive) return;
@@ -52,6 +71,7 @@ void Stream::on_readable() {
     if (size == 0) {
       ended_ = true;
       handler_.on_end();
+      if (*alive && gone_ && !dead_) fail_now(EPIPE);
       return;
     }
     if (errno == EINTR) continue;
@@ -68,6 +88,16 @@ void Stream::on_writable() {
   flush_soon();
 }
 
+void Stream::on_peer_ended() {
+  if (!ended_ && !dead_) handler_.on_end_ahead();
+}
+
+// What came before an orderly close is still read; after a reset nothing of this connection counts any more.
+void Stream::on_peer_gone(bool error) {
+  gone_ = true;
+  if (!dead_ && (ended_ || error)) fail_now(error ? ECONNRESET : EPIPE);
+}
+
 void Stream::flush_soon() {
   if (!dead_) loop_.at_turn_end(*this);
 }
@@ -79,7 +109,7 @@ void Stream::on_turn_end() {
 void Stream::flush() {
   if (dead_) return;
   while (out_begin_ < out_.size()) {
-    const ssize_t size = ::write(fd_.get(), out_.data() + out_begin_, out_.size() - out_begin_);
+    const ssize_t size = send(std::string_view(out_).substr(out_begin_));
     if (size >= 0) {
       out_begin_ += static_cast<std::size_t>(size);
       continue;

@@ -3,8 +3,11 @@
 // system call.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -23,6 +26,9 @@ class Stream final : private Watch::Handler, private TurnEnd {
     virtual void on_bytes(std::string_view bytes) = 0;
     // The peer will send no more. Writing may still work (a half-closed client waits for its answer).
     virtual void on_end() = 0;
+    // After notice_hang_up(), once: as on_end(), but without regard to what still waits to be read, and therefore also
+    // while paused. on_end() still comes when all was read.
+    virtual void on_end_ahead() {}
     // All that was written has left.
     virtual void on_drained() {}
     // The stream is dead (reset, EPIPE, read error). Nothing will be called any more.
@@ -41,6 +47,10 @@ class Stream final : private Watch::Handler, private TurnEnd {
   void resume();  // start or go on reading
   void pause();
   bool paused() const { return paused_; }
+  // From the next resume() on, the end of the peer is told of even while nothing is read, and a peer that can no longer
+  // be written to is a failure at once, not at the next write. (A TCP peer that closed both ways looks half-closed
+  // until it answers a write with a reset; one on a Unix socket does not.)
+  void notice_hang_up() { watch_->notice_hang_up(); }
 
   // Append to out() and call flush_soon(), or use write() for both.
   std::string& out() { return out_; }
@@ -62,13 +72,18 @@ class Stream final : private Watch::Handler, private TurnEnd {
  private:
   void on_readable() override;
   void on_writable() override;
+  void on_peer_ended() override;
+  void on_peer_gone(bool error) override;
   void on_turn_end() override;
+  ssize_t receive(std::span<char> room);
+  ssize_t send(std::string_view bytes);
   void flush();
   void end_writing();
   void fail_now(int error);
 
   Loop& loop_;
   os::Fd fd_;
+  bool is_socket_;
   Handler& handler_;
   std::unique_ptr<Watch> watch_;
   std::shared_ptr<bool> alive_;  // false once destroyed: callbacks look at it after every call of the handler
@@ -77,6 +92,7 @@ class Stream final : private Watch::Handler, private TurnEnd {
   std::size_t kept_capacity_ = 128U << 10;
   bool paused_ = true;
   bool ended_ = false;
+  bool gone_ = false;  // nothing can be written any more
   bool dead_ = false;
   bool finishing_ = false;
 };

@@ -55,6 +55,8 @@ class DoorChannel {
   StreamId open(const Open& open, DoorStreamHandler& handler);
   void body(StreamId stream, std::string_view bytes);  // no more than the engine gave credit for
   void end(StreamId stream);                           // the request is complete
+  // After end(), once: the client sends no more on its connection, and may have left. Nothing changes for the stream.
+  void half_closed(StreamId stream);
   // The client is gone. The handler is not called again for this stream.
   void cancel(StreamId stream);
   void credit(StreamId stream, std::uint32_t bytes);  // the client took so many bytes of the answer
@@ -74,6 +76,10 @@ class EngineStreamHandler {
   virtual void on_end() = 0;     // the request is complete (for lines: the client half-closed)
   virtual void on_cancel() = 0;  // the client is gone: answer nothing more; the stream is closed by the channel
   virtual void on_taken(std::size_t /*buffered*/) {}  // the client took bytes; so many still wait for credit
+  // HTTP, after on_end, perhaps more than once: the client closed its sending side. A client of 2026-07-28 withdraws
+  // its call by that; an older one may be reading its answer still, and a reset or a failed write (on_cancel) tells
+  // when it left.
+  virtual void on_half_closed() {}
 
  protected:
   ~EngineStreamHandler() = default;

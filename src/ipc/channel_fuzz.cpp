@@ -21,6 +21,7 @@ struct Sink : DoorStreamHandler, EngineStreamHandler, DoorChannel::Handler, Engi
   void on_body(std::string_view) override {}
   void on_end() override {}
   void on_cancel() override {}
+  void on_half_closed() override {}
   void on_room() override {}
   void on_closed(Error) override {}
   void on_refusals(const std::vector<RefusalCount>&) override {}

@@ -34,11 +34,13 @@ struct Request final : EngineStreamHandler {
   void on_end() override { ended = true; }
   void on_cancel() override { cancelled = true; }
   void on_taken(std::size_t buffered) override { waiting = buffered; }
+  void on_half_closed() override { ++half_closes; }
   StreamId stream = 0;
   Open open;
   std::string path, body;
   bool ended = false, cancelled = false;
   std::size_t waiting = 0;
+  int half_closes = 0;
 };
 
 // Both ends of a channel on one loop.
@@ -275,6 +277,43 @@ TEST(Channel, an_end_and_a_cancel_that_cross_leave_both_ends_idle) {
   EXPECT_EQ(both.requests.size(), 2U);
 }
 
+TEST(Channel, a_client_that_half_closes_is_told_and_its_answer_still_comes) {
+  Channels both;
+  Client client;
+  const StreamId stream = both.ask(client);
+  both.run();
+  both.engine->head(stream, kOk);
+  both.run();
+  both.door->half_closed(stream);
+  both.run();
+  EXPECT_EQ(both.requests[0]->half_closes, 1);
+  EXPECT_FALSE(both.requests[0]->cancelled);
+  both.engine->data(stream, "answer");
+  both.engine->end(stream);
+  both.run();
+  EXPECT_EQ(client.answer, "answer");
+  EXPECT_EQ(client.ends, 1);
+  EXPECT_TRUE(both.closed.empty());
+}
+
+TEST(Channel, an_end_and_a_half_close_that_cross_leave_the_stream_for_the_next_request) {
+  Channels both;
+  Client client;
+  const StreamId stream = both.ask(client);
+  both.run();
+  both.engine->head(stream, kOk);
+  both.engine->end(stream);
+  both.door->half_closed(stream);
+  both.run();
+  EXPECT_EQ(client.ends, 1);
+  EXPECT_EQ(both.requests[0]->half_closes, 0);
+  Client next;
+  EXPECT_EQ(both.ask(next), stream);
+  both.run();
+  EXPECT_EQ(both.requests.size(), 2U);
+  EXPECT_TRUE(both.closed.empty());
+}
+
 TEST(Channel, an_answer_before_the_body_ended_lets_the_door_stop_sending) {
   Channels both;
   Client client;
@@ -346,6 +385,20 @@ TEST(Channel, an_end_that_breaks_the_protocol_is_cut_off) {
   }
 }
 
+TEST(Channel, a_half_close_before_the_request_is_complete_breaks_the_protocol) {
+  Channels both;
+  auto pair = make_channel_pair();
+  const EngineChannel engine(both.loop, std::move(pair->second), both);
+  std::string open;
+  encode(open, Open{.has_body = true});
+  const std::string bytes = bytes_of(Kind::open, 0, open) + bytes_of(Kind::half_closed, 0, "");
+  ASSERT_EQ(::write(pair->first.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+  both.run();
+  EXPECT_EQ(both.requests.size(), 1U);
+  EXPECT_TRUE(both.requests[0]->cancelled);
+  EXPECT_EQ(both.closed.size(), 1U);
+}
+
 TEST(Messages, open_and_head_survive_their_journey) {
   Open open{.route = Route::lines, .method = Method::delete_, .listener = 7, .accepts_json = true, .has_body = true};
   open.peer = {.kind = Peer::Kind::tcp, .uid = 1, .gid = 2, .pid = 3, .address = {}, .port = 4};
@@ -367,6 +420,17 @@ TEST(Messages, open_and_head_survive_their_journey) {
   for (std::size_t cut = 0; cut + 2 < bytes.size(); ++cut) {
     if (cut + 3 == bytes.size()) continue;
     EXPECT_TRUE(!decode_open(bytes.substr(0, cut)) || cut + 2 >= bytes.size()) << cut;
+  }
+}
+
+TEST(Messages, a_head_says_whether_it_listens) {
+  for (const bool listens : {false, true}) {
+    std::string bytes;
+    encode(bytes,
+           Head{.content_type = ContentType::event_stream, .content_length = {}, .fields = {}, .listens = listens});
+    const auto back = decode_head(bytes);
+    ASSERT_TRUE(back.has_value());
+    EXPECT_EQ(back->listens, listens);
   }
 }
 

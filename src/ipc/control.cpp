@@ -21,7 +21,7 @@ constexpr std::size_t kMaxControlPayload = 64U << 10;
 constexpr std::size_t kMaxDescriptors = 4;
 constexpr int kMessagesPerTurn = 32;
 
-constexpr std::array<std::string_view, 20> kNames{"",
+constexpr std::array<std::string_view, 21> kNames{"",
                                                   "settings",
                                                   "listener",
                                                   "close_listener",
@@ -40,7 +40,8 @@ constexpr std::array<std::string_view, 20> kNames{"",
                                                   "server_stop",
                                                   "server_restart",
                                                   "next_audit_file",
-                                                  "admin"};
+                                                  "admin",
+                                                  "exposure"};
 
 bool is_known(std::uint8_t kind) {
   return kind >= 1 && kind < kNames.size();

@@ -5,7 +5,7 @@
 //   supervisor → door     settings (fd: memfd), listener (fd), close_listener, channel (fd), start, drain, ping
 //   door → supervisor     ready, pong, drained
 //   supervisor → engine   settings (fd: memfd), channel (fd), audit_file (fd), server_started (3 fds), server_exited,
-//   admin_answer, start, drain, ping engine → supervisor   ready, pong, drained, server_start, server_stop,
+//   admin_answer, exposure, start, drain, ping engine → supervisor   ready, pong, drained, server_start, server_stop,
 //   server_restart, next_audit_file, admin
 //
 // A message that is not in the table for its direction, or that cannot be decoded, ends the connection. End-of-file
@@ -46,6 +46,7 @@ enum class Control : std::uint8_t {
   server_restart,
   next_audit_file,
   admin,
+  exposure,
 };
 std::string_view name(Control kind);
 

@@ -182,6 +182,13 @@ void DoorChannel::end(StreamId stream) {
   slot.request_ended = true;
 }
 
+void DoorChannel::half_closed(StreamId stream) {
+  if (impl_->frames.lost()) return;
+  const Slot& slot = impl_->open_slot(stream);
+  CLAWQL_CHECK(slot.request_ended);
+  impl_->frames.send(Kind::half_closed, stream);
+}
+
 void DoorChannel::cancel(StreamId stream) {
   if (impl_->frames.lost()) {
     // One that is told of the loss may end another that is still to be told.

@@ -82,6 +82,10 @@ struct EngineChannel::Impl final : FrameStream::Receiver {
       if (slots[stream].handler != nullptr) slots[stream].handler->on_end();
       return true;
     }
+    if (header.kind == Kind::half_closed) {
+      if (slots[stream].handler != nullptr) slots[stream].handler->on_half_closed();
+      return true;
+    }
     take_cancel(stream);
     return true;
   }

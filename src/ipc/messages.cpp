@@ -1,11 +1,17 @@
 #include "ipc/messages.hpp"
 
 #include <arpa/inet.h>
-#include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
+#include <limits>
+#include <span>
+#include <utility>
+
+#include "base/appender.hpp"
+#include "base/check.hpp"
 
 namespace clawql::ipc {
 namespace {
@@ -13,22 +19,24 @@ namespace {
 // Little endian, one value after the other; strings as u16 length and bytes, or u32 where they may be longer.
 class Writer {
  public:
-  explicit Writer(std::string& out) : out_(out) {}
+  Writer(std::string& out, std::size_t room) : out_(out, room) {}
   template <class T>
   void number(T value) {
-    char bytes[sizeof value];
-    std::memcpy(bytes, &value, sizeof value);
-    out_.append(bytes, sizeof value);
+    std::memcpy(out_.take(sizeof value), &value, sizeof value);
   }
   template <class Length>
   void text(std::string_view value) {
+    CLAWQL_CHECK(value.size() <= std::numeric_limits<Length>::max());
     number(static_cast<Length>(value.size()));
-    out_.append(value);
+    out_.put(value);
   }
+  void bytes(std::string_view value) { out_.put(value); }
 
  private:
-  std::string& out_;
+  base::Appender out_;
 };
+
+constexpr std::size_t kUsualFields = 256;  // bytes of the fields of an open or a head
 
 class Reader {
  public:
@@ -40,6 +48,7 @@ class Reader {
       ok_ = false;
       return value;
     }
+    // NOLINTNEXTLINE(bugprone-suspicious-stringview-data-usage): the size is checked above
     std::memcpy(&value, bytes_.data(), sizeof value);
     bytes_.remove_prefix(sizeof value);
     return value;
@@ -85,6 +94,7 @@ bool is_known(Kind kind) {
     case Kind::end:
     case Kind::cancel:
     case Kind::refusals:
+    case Kind::half_closed:
     case Kind::head:
     case Kind::data:
     case Kind::reset:
@@ -99,15 +109,33 @@ constexpr std::size_t kMaxFields = 255;
 }  // namespace
 
 std::string describe(const Peer& peer) {
-  if (peer.kind == Peer::Kind::unix_socket) return fmt::format("uid:{} pid:{}", peer.uid, peer.pid);
-  static constexpr std::uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
-  char text[INET6_ADDRSTRLEN]{};
-  if (std::memcmp(peer.address.data(), kMapped, sizeof kMapped) == 0) {
-    ::inet_ntop(AF_INET, peer.address.data() + sizeof kMapped, text, sizeof text);
-    return fmt::format("{}:{}", text, peer.port);
+  static constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
+  std::string text;
+  {
+    base::Appender out(text, 0);  // most fit into the string itself
+    if (peer.kind == Peer::Kind::unix_socket) {
+      out.put("uid:");
+      out.put_decimal(peer.uid);
+      out.put(" pid:");
+      out.put_decimal(peer.pid);
+    } else if (std::ranges::equal(kMapped, std::span(peer.address).first<kMapped.size()>())) {
+      // By hand, since a call is described for its audit: inet_ntop prints it by sprintf.
+      for (std::size_t i = kMapped.size(); i < peer.address.size(); ++i) {
+        if (i > kMapped.size()) out.put('.');
+        out.put_decimal(static_cast<unsigned>(peer.address[i]));
+      }
+      out.put(':');
+      out.put_decimal(peer.port);
+    } else {
+      std::array<char, INET6_ADDRSTRLEN> address{};
+      ::inet_ntop(AF_INET6, peer.address.data(), address.data(), address.size());
+      out.put('[');
+      out.put(address.data());
+      out.put("]:");
+      out.put_decimal(peer.port);
+    }
   }
-  ::inet_ntop(AF_INET6, peer.address.data(), text, sizeof text);
-  return fmt::format("[{}]:{}", text, peer.port);
+  return text;
 }
 
 std::optional<std::string_view> Open::field(RequestField id) const {
@@ -117,7 +145,7 @@ std::optional<std::string_view> Open::field(RequestField id) const {
 }
 
 void encode(std::string& out, const Open& open) {
-  Writer writer(out);
+  Writer writer(out, kUsualFields + open.first_body.size());
   writer.number(static_cast<std::uint8_t>(open.route));
   writer.number(static_cast<std::uint8_t>(open.method));
   writer.number(open.listener);
@@ -125,7 +153,7 @@ void encode(std::string& out, const Open& open) {
   writer.number(open.peer.uid);
   writer.number(open.peer.gid);
   writer.number(open.peer.pid);
-  out.append(reinterpret_cast<const char*>(open.peer.address.data()), open.peer.address.size());
+  writer.number(open.peer.address);
   writer.number(open.peer.port);
   writer.number(static_cast<std::uint8_t>(open.accepts_json));
   writer.number(static_cast<std::uint8_t>(open.accepts_event_stream));
@@ -135,7 +163,7 @@ void encode(std::string& out, const Open& open) {
     writer.number(static_cast<std::uint8_t>(name));
     writer.text<std::uint16_t>(value);
   }
-  out.append(open.first_body);
+  writer.bytes(open.first_body);
 }
 
 std::optional<Open> decode_open(std::string_view payload) {
@@ -148,7 +176,7 @@ std::optional<Open> decode_open(std::string_view payload) {
   open.peer.uid = reader.number<std::uint32_t>();
   open.peer.gid = reader.number<std::uint32_t>();
   open.peer.pid = reader.number<std::uint32_t>();
-  for (auto& byte : open.peer.address) byte = reader.number<std::uint8_t>();
+  open.peer.address = reader.number<decltype(open.peer.address)>();
   open.peer.port = reader.number<std::uint16_t>();
   open.accepts_json = reader.flag();
   open.accepts_event_stream = reader.flag();
@@ -166,10 +194,11 @@ std::optional<Open> decode_open(std::string_view payload) {
 }
 
 void encode(std::string& out, const Head& head) {
-  Writer writer(out);
+  Writer writer(out, kUsualFields);
   writer.number(head.status);
   writer.number(static_cast<std::uint8_t>(head.content_type));
   writer.number(head.content_length.value_or(kUnknownLength));
+  writer.number(static_cast<std::uint8_t>(head.listens));
   writer.number(static_cast<std::uint8_t>(head.fields.size()));
   for (const auto& [name, value] : head.fields) {
     writer.number(static_cast<std::uint8_t>(name));
@@ -184,6 +213,7 @@ std::optional<Head> decode_head(std::string_view payload) {
   head.content_type = reader.choice<ContentType>(5);
   const auto length = reader.number<std::uint64_t>();
   if (length != kUnknownLength) head.content_length = length;
+  head.listens = reader.flag();
   const auto count = reader.number<std::uint8_t>();
   head.fields.reserve(count);
   for (unsigned i = 0; i < count && reader.ok(); ++i) {
@@ -199,7 +229,7 @@ std::optional<Head> decode_head(std::string_view payload) {
 }
 
 void encode(std::string& out, const std::vector<RefusalCount>& counts) {
-  Writer writer(out);
+  Writer writer(out, counts.size() * kUsualFields);
   writer.number(static_cast<std::uint8_t>(std::min(counts.size(), kMaxFields)));
   for (std::size_t i = 0; i < std::min(counts.size(), kMaxFields); ++i) {
     writer.number(counts[i].reason);
@@ -224,7 +254,7 @@ std::optional<std::vector<RefusalCount>> decode_refusals(std::string_view payloa
 }
 
 void encode_header(std::string& out, const FrameHeader& header) {
-  Writer writer(out);
+  Writer writer(out, kFrameHeaderBytes);
   writer.number(header.length);
   writer.number(header.stream);
   writer.number(static_cast<std::uint32_t>(header.kind));

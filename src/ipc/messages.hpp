@@ -19,11 +19,13 @@ inline constexpr StreamId kChannelItself = 0xFFFF'FFFF;
 
 enum class Kind : std::uint8_t {
   // door → engine
-  open = 1,      // a new stream: Open
-  body = 2,      // a piece of its request body (or of a client's lines)
-  end = 3,       // both directions: nothing more comes from this side
-  cancel = 4,    // the client went away; the engine answers `end` or `reset`
-  refusals = 5,  // on kChannelItself: counts of refusals since the last frame
+  open = 1,         // a new stream: Open
+  body = 2,         // a piece of its request body (or of a client's lines)
+  end = 3,          // both directions: nothing more comes from this side
+  cancel = 4,       // the client went away; the engine answers `end` or `reset`
+  refusals = 5,     // on kChannelItself: counts of refusals since the last frame
+  half_closed = 6,  // the request was complete and now the client closed its sending side: it may have left, or still
+                    // read its answer. What that means is the engine's to decide (the two eras of MCP differ)
   // engine → door
   head = 16,   // status and fields of the answer: Head
   data = 17,   // a piece of the answer; for an event stream one or more whole events
@@ -74,9 +76,11 @@ enum class RequestField : std::uint8_t {
   authorization = 5,
   mcp_param = 6,  // "Name: value" with the part after `Mcp-Param-` as name; may be repeated
   traceparent = 7,
-  target = 8,  // path and query of routes that need them (message, admin)
+  target = 8,  // path and query, of the route admin
 };
 inline constexpr std::uint8_t kRequestFieldCount = 9;
+// Of the values of all fields of one Open together: with 64 KiB of body it must fit into a frame.
+inline constexpr std::size_t kMaxFieldBytes = 24U << 10;
 
 struct Open {
   Route route = Route::mcp;
@@ -108,8 +112,11 @@ struct Head {
   std::uint16_t status = 200;
   ContentType content_type = ContentType::none;
   std::optional<std::uint64_t>
-      content_length;  // nullopt: of unknown length (chunked); 202 and 204 have none and no data
+      content_length;  // nullopt: of unknown length (chunked); then 202 has no data. 204 never has any
   std::vector<std::pair<ResponseField, std::string_view>> fields;
+  // This answer is a stream that waits for news (a subscription): its request is no longer work under way, and the door
+  // counts it among connections alone.
+  bool listens = false;
 };
 void encode(std::string& out, const Head& head);
 std::optional<Head> decode_head(std::string_view payload);

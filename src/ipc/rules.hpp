@@ -29,9 +29,12 @@ constexpr Verdict engine_may_receive(Kind kind, EngineState state) {
     Verdict idle, asking, asked, answered;
   };
   constexpr Row kRows[] = {
-      {Kind::open, ok, bad, bad, bad},        {Kind::body, bad, ok, bad, ignore}, {Kind::end, bad, ok, bad, close},
+      {Kind::open, ok, bad, bad, bad},
+      {Kind::body, bad, ok, bad, ignore},
+      {Kind::end, bad, ok, bad, close},
       {Kind::cancel, ignore, ok, ok, close},  // idle: our answer and its cancel crossed
       {Kind::credit, ignore, ok, ok, ignore},
+      {Kind::half_closed, ignore, bad, ok, bad},
   };
   for (const Row& row : kRows) {
     if (row.kind != kind) continue;

@@ -132,6 +132,7 @@ CLAWQL_PAYLOAD(ServerMessage);
 CLAWQL_PAYLOAD(ServerExited);
 CLAWQL_PAYLOAD(AdminRequest);
 CLAWQL_PAYLOAD(AdminAnswer);
+CLAWQL_PAYLOAD(ExposureMessage);
 #undef CLAWQL_PAYLOAD
 
 }  // namespace clawql::ipc

@@ -123,6 +123,23 @@ struct AdminAnswer {
   bool ok = false;
   std::string text;
 };  // text: JSON made by the supervisor
+struct DriftCount {
+  std::string id;  // of a finding
+  std::uint32_t count = 0;
+};
+struct DriftEvent {
+  bool appeared = true;  // false: it is gone
+  std::string id, severity, subject, text;
+};
+struct ExposureMessage {            // exposure: after each look of the gateway at itself
+  std::uint64_t checked = 0;        // seconds since 1970
+  bool unready = false;             // /readyz says so
+  std::vector<DriftCount> present;  // what is there now
+  std::vector<DriftEvent> events;   // what changed: for the audit log
+};
+BOOST_DESCRIBE_STRUCT(DriftCount, (), (id, count))
+BOOST_DESCRIBE_STRUCT(DriftEvent, (), (appeared, id, severity, subject, text))
+BOOST_DESCRIBE_STRUCT(ExposureMessage, (), (checked, unready, present, events))
 BOOST_DESCRIBE_STRUCT(ListenerMessage, (), (id))
 BOOST_DESCRIBE_STRUCT(ChannelMessage, (), (door_loop, shard))
 BOOST_DESCRIBE_STRUCT(ServerMessage, (), (name, instance, incarnation))

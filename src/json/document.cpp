@@ -47,7 +47,7 @@ Value Value::find(std::string_view key) const {
   const auto& tokens = document_->tokens_;
   const std::uint32_t stop = tokens[index_].next;
   for (std::uint32_t at = index_ + 1; at != stop; at = tokens[at + 1].next)
-    if (Value(document_, at).equals(key)) return {document_, at + 1};
+    if (tokens[at].may_equal(key) && Value(document_, at).equals(key)) return {document_, at + 1};
   return {};
 }
 
@@ -69,9 +69,9 @@ std::optional<std::string_view> Value::plain_string() const {
 
 bool Value::equals(std::string_view text) const {
   if (!is(Kind::string)) return false;
-  const Document::Token& token = document_->tokens_[index_];
-  if (token.escaped()) return equals_unescaped(inner(raw()), text);
-  return token.length - 2 == text.size() && inner(raw()) == text;
+  if (!document_->tokens_[index_].may_equal(text)) return false;
+  const std::string_view own = inner(raw());
+  return document_->tokens_[index_].escaped() ? equals_unescaped(own, text) : own == text;
 }
 
 std::optional<std::int64_t> Value::int64() const {

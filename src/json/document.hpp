@@ -104,6 +104,8 @@ class Document {
     Kind kind() const { return static_cast<Kind>(packed >> 1 & 7U); }
     bool escaped() const { return (packed & 1U) != 0; }  // a string that holds a backslash
     std::uint32_t count() const { return packed >> 4; }  // children of a container
+    // Of a string: false for nearly all that are another text.
+    bool may_equal(std::string_view text) const { return escaped() || length == text.size() + 2; }
   };
   Document() = default;
   std::string_view text_;

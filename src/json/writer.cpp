@@ -1,28 +1,29 @@
 #include "json/writer.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <functional>
 
+#include "base/appender.hpp"
 #include "base/check.hpp"
+#include "base/hex.hpp"
 #include "json/text_scan.hpp"
 
 namespace clawql::json {
 namespace {
 
-void append_escaped(std::string& out, char c) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  const auto byte = static_cast<unsigned char>(c);
+void append_escaped(base::Appender& out, char c) {
   switch (c) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
+    case '"': return out.put("\\\"");
+    case '\\': return out.put("\\\\");
+    case '\n': return out.put("\\n");
+    case '\r': return out.put("\\r");
+    case '\t': return out.put("\\t");
     default: break;
   }
-  out += "\\u00";
-  out += kHex[byte >> 4];
-  out += kHex[byte & 15];
+  out.put("\\u00");
+  base::write_hex(out.take(2), std::array{static_cast<std::uint8_t>(c)});
 }
 
 // Which of two edits comes first: by position, and at one position what is inserted before what is replaced.
@@ -33,13 +34,14 @@ bool stands_before(std::string_view left, std::string_view right) {
 
 }  // namespace
 
-void append_string(std::string& out, std::string_view text) {
-  out += '"';
+void append_string(std::string& text_out, std::string_view text) {
+  base::Appender out(text_out, text.size() + 2);
+  out.put('"');
   const char* at = text.data();
   const char* const end = at + text.size();
   while (at != end) {
     const char* stop = skip_plain(at, end);
-    out.append(at, stop);
+    out.put(std::string_view(at, stop));
     at = stop;
     if (at == end) break;
     if (static_cast<unsigned char>(*at) < 0x80) {
@@ -48,19 +50,18 @@ void append_string(std::string& out, std::string_view text) {
     }
     const std::size_t length = utf8_length(at, end);
     if (length == 0) {
-      out += "\xef\xbf\xbd";
+      out.put("\xef\xbf\xbd");
       ++at;
       continue;
     }
-    out.append(at, length);
+    out.put(std::string_view(at, length));
     at += length;
   }
-  out += '"';
+  out.put('"');
 }
 
 std::string quoted(std::string_view text) {
   std::string out;
-  out.reserve(text.size() + 2);
   append_string(out, text);
   return out;
 }

@@ -39,7 +39,7 @@ Result<LayerReport> lacking(std::string name, std::string_view what, int error) 
 
 // Descriptors that a loop makes for itself, which its owner cannot name; none of them leads anywhere.
 bool belongs_to_a_loop(std::string_view target) {
-  return target == "anon_inode:[eventpoll]" || target == "anon_inode:[timerfd]" || target == "anon_inode:[eventfd]";
+  return target == "anon_inode:[eventpoll]" || target == "anon_inode:[eventfd]";
 }
 
 std::string target_of(int directory, const char* name) {

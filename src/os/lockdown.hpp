@@ -1,5 +1,5 @@
 // Giving up, for good and before the first foreign byte, everything a program does not need: capabilities, core dumps,
-// tracing, the file system, networks, and every system call that is not on its list. What glibc, Asio and OpenSSL
+// tracing, the file system, networks, and every system call that is not on its list. What glibc and OpenSSL
 // really call was tried: DECISIONS, "Lock-down".
 //
 // Call it once, on the only thread, after the loop and every descriptor exist. Afterwards no file can be opened, no

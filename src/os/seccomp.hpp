@@ -1,6 +1,6 @@
 // The list of system calls that the door and the engine keep. Everything else kills the process (SIGSYS), but for the
 // few calls that libraries try and can do without. The lists were made with strace; DECISIONS, "Lock-down", says what
-// glibc, Asio and OpenSSL call and why the exceptions are there.
+// glibc and OpenSSL call and why the exceptions are there.
 #pragma once
 
 #include "base/result.hpp"

@@ -171,4 +171,10 @@ std::uint64_t socket_inode(int fd) {
   return facts.st_ino;
 }
 
+std::uint64_t socket_cookie(int fd) {
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof cookie;
+  return ::getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
 }  // namespace clawql::os

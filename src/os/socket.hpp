@@ -65,5 +65,7 @@ Result<std::optional<PeerCredentials>> listener_of(const SocketAddress& unix_add
 
 // Inode of a socket, as sock_diag names it; 0 when it cannot be told.
 std::uint64_t socket_inode(int fd);
+// The kernel's number of a socket, never reused while the machine runs; 0 when it cannot be told.
+std::uint64_t socket_cookie(int fd);
 
 }  // namespace clawql::os

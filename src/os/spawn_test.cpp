@@ -96,7 +96,7 @@ TEST(Spawn, AnErrorNamesTheStep) {
 }
 
 TEST(Spawn, SignalsAreDefaultAndUnblockedInTheChild) {
-  ::signal(SIGPIPE, SIG_IGN);
+  static_cast<void>(::signal(SIGPIPE, SIG_IGN));
   const std::string text = output_of("grep -E '^Sig(Blk|Ign)' /proc/self/status | tr -d '\\n'");
   EXPECT_EQ(text, "SigBlk:\t0000000000000000SigIgn:\t0000000000000000");
 }

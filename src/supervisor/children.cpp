@@ -68,6 +68,7 @@ void Supervisor::on_engine_message(const ipc::ControlMessage& message) {
     case ipc::Control::server_started:
     case ipc::Control::server_exited:
     case ipc::Control::admin_answer:
+    case ipc::Control::exposure:
     case ipc::Control::start:
     case ipc::Control::drain:
     case ipc::Control::ping:

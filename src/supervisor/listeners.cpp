@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "os/sock_diag.hpp"
+#include "os/socket.hpp"
 
 namespace clawql::supervisor {
 namespace {
@@ -40,6 +41,18 @@ Result<os::Fd> open_tcp(const Declared& declared, base::Milliseconds patience) {
     return std::unexpected(
         Error{fmt::format("{} is in use by {}; stop it, or set listen.http.port", declared.label, by), EADDRINUSE});
   }
+}
+
+// What the file is from now on, unless it is no longer the one that was made.
+Status change_file(OpenListener& listener, std::vector<std::string>& warnings) {
+  CLAWQL_CHECKED(set_mode_and_group(listener.declared, warnings));
+  UnixListener now;
+  CLAWQL_CHECKED(remember_file(listener.declared.path, now));
+  if (now.device != listener.local.device || now.inode != listener.local.inode) return {};
+  listener.local.mode = now.mode;
+  listener.local.owner = now.owner;
+  listener.local.group = now.group;
+  return {};
 }
 
 }  // namespace
@@ -99,15 +112,14 @@ Result<Listeners::Change> Listeners::apply(const std::vector<Declared>& declared
         std::ranges::find_if(declared, [&](const Declared& other) { return one.declared.same_place(other); });
     if (wanted == declared.end()) {
       change.removed.push_back(one.id);
+      change.closed.push_back(os::socket_cookie(one.fd()));
       close_one(one);
       continue;
     }
     const bool same = one.declared.mode == wanted->mode && one.declared.group == wanted->group;
     one.declared = *wanted;
     if (same) continue;
-    if (auto set = set_mode_and_group(one.declared, change.warnings); !set) {
-      change.warnings.push_back(set.error().message);
-    }
+    if (auto set = change_file(one, change.warnings); !set) change.warnings.push_back(set.error().message);
   }
   std::erase_if(open_, [&](const OpenListener& one) {
     return std::ranges::find(change.removed, one.id) != change.removed.end();

@@ -35,6 +35,7 @@ class Listeners {
 
   struct Change {
     std::vector<std::uint16_t> added, removed;
+    std::vector<std::uint64_t> closed;  // cookies of the sockets of those removed: the door has them for a moment more
     std::vector<std::string> warnings;
   };
   // Makes the open listeners those of `declared`, and verifies the result with the kernel. After an error everything is

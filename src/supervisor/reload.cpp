@@ -33,6 +33,7 @@ Result<std::string> Supervisor::reload() {
     auto audit = std::make_unique<AuditFiles>(next->audit, privileges_.owner);
     if (auto file = audit->open(); !file) return std::unexpected(std::move(file).error());
     CLAWQL_TRY(const Listeners::Change change, listeners_->apply(declared));
+    for (const std::uint64_t cookie : change.closed) look_->expect_end_of(cookie, loop_.now());
     warnings.insert(warnings.end(), change.warnings.begin(), change.warnings.end());
     audit_files_ = std::move(audit);
     return put_in_force(std::move(next), change);
@@ -47,6 +48,7 @@ Result<std::string> Supervisor::reload() {
     log_.warning("config.notice", {{"where", notice.where}, {"id", notice.id}, {"text", notice.text}});
   }
   log_.info("reload.done", {{"generation", generation_}});
+  look_again();
   return fmt::format(R"({{"reloaded":true,"generation":{}}})", generation_);
 }
 
@@ -79,7 +81,10 @@ std::string Supervisor::status() const {
                           {&door_, &engine_}, servers_.describe(), warnings_};
   const uid_t uid = privileges_.children ? privileges_.children->uid : ::geteuid();
   const bool readable = !config_->path.empty() && !privileges_.children;
-  return status_json(facts, findings(facts, uid, readable));
+  std::vector<Finding> all = findings(facts, uid, readable);
+  for (const exposure::own::Finding& one : drift_.present())
+    all.push_back({one.id, std::string(exposure::ports::name_of(one.severity)), one.text, one.remedy});
+  return status_json(facts, all);
 }
 
 }  // namespace clawql::supervisor

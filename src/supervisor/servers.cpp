@@ -79,7 +79,6 @@ void Servers::configure(std::shared_ptr<const config::Config> config) {
 
 Status Servers::room_for(const config::Server& server, std::uint64_t instance) const {
   if (instance == kShared) return {};
-  if (server.isolation == config::Isolation::shared) return fail("its isolation is `shared`: it has no other instance");
   std::size_t of_server = 0;
   std::size_t wanted = 0;
   std::size_t processes = unheard_.size();
@@ -90,8 +89,11 @@ Status Servers::room_for(const config::Server& server, std::uint64_t instance) c
     ++wanted;
     if (one->name == server.name) ++of_server;
   }
-  if (of_server >= server.max_instances)
-    return fail(fmt::format("it has as many instances as its maxInstances allows: {}", server.max_instances));
+  // A server that speaks both eras of MCP has a second process for everybody (engine/upstream/role.hpp).
+  const bool is_shared = server.isolation == config::Isolation::shared;
+  if (of_server >= (is_shared ? 1U : server.max_instances + 1U))
+    return fail(is_shared ? std::string("its isolation is `shared`: it has no further instance")
+                          : fmt::format("it has as many instances as its maxInstances allows: {}", server.max_instances));
   const std::size_t most = config_->limits.instances;
   if (wanted >= most)
     return fail(fmt::format("all servers together have as many instances as limits.instances allows: {}", most));

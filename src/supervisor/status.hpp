@@ -15,7 +15,7 @@ namespace clawql::supervisor {
 
 struct Finding {
   std::string id;        // stable: "gateway.runs-as-root"
-  std::string severity;  // "low" | "medium" | "high"
+  std::string severity;  // "low" | "medium" | "high" | "critical"
   std::string text;
   std::string remedy;
 };

@@ -28,6 +28,7 @@ Supervisor::Supervisor(io::Loop& loop, os::Spawner& spawner, base::Logger& log, 
       servers_({loop, spawner, log, options_.libexec + "/clawql-run", options_.environment}, *this),
       door_({loop, spawner, log, options_.log_output}, "door", options_.libexec + "/clawql-door", *this),
       engine_({loop, spawner, log, options_.log_output}, "engine", options_.libexec + "/clawql-engine", *this),
+      next_look_(loop, [this] { look_again(); }),
       phase_deadline_(loop, [this] { drain_step(); }) {}
 
 Supervisor::~Supervisor() = default;
@@ -70,6 +71,8 @@ Status Supervisor::start() {
   audit_files_ = std::make_unique<AuditFiles>(config_->audit, privileges_.owner);
   if (auto file = audit_files_->open(); !file) return std::unexpected(std::move(file).error());
   CLAWQL_CHECKED(options_.give_up_privileges(privileges_));
+  look_ = std::make_unique<exposure::own::Look>();
+  CLAWQL_CHECKED(look_at_self());
 
   CLAWQL_CHECKED(servers_.prepare(privileges_.children));
   servers_.configure(config_);
@@ -116,6 +119,7 @@ Status Supervisor::introduce_engine() {
   CLAWQL_CHECKED(engine_.send_settings(ipc::to_json(engine_settings(*config_, generation_, listeners_->settings()))));
   CLAWQL_TRY(os::Fd file, audit_files_->open());
   engine_.send(ipc::Control::audit_file, {}, one_fd(std::move(file)));
+  tell_engine_of_drift({});
   return {};
 }
 
@@ -171,6 +175,7 @@ void Supervisor::announce_when_ready() {
   log_.info("gateway.listening", {{"on", where},
                                   {"config", config_->path.empty() ? "built-in defaults" : config_->path},
                                   {"ms", static_cast<std::int64_t>(took.count())}});
+  look_again();
 }
 
 }  // namespace clawql::supervisor

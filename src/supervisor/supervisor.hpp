@@ -13,10 +13,12 @@
 
 #include "base/log.hpp"
 #include "config/config.hpp"
+#include "exposure/own/look.hpp"
 #include "io/loop.hpp"
 #include "ipc/control.hpp"
 #include "os/spawn.hpp"
 #include "supervisor/audit_files.hpp"
+#include "supervisor/drift.hpp"
 #include "supervisor/listeners.hpp"
 #include "supervisor/privileges.hpp"
 #include "supervisor/program.hpp"
@@ -82,6 +84,12 @@ class Supervisor final : private Program::Observer, private Servers::Observer, p
   Status check_reload(const config::Config& next) const;
   Status put_in_force(std::shared_ptr<const config::Config> next, const Listeners::Change& change);
 
+  // ---- is it as declared? (exposure.cpp)
+  Status look_at_self();
+  std::vector<exposure::own::Finding> find_drift();
+  void look_again();  // on the schedule, and after what may have changed something
+  void tell_engine_of_drift(const std::vector<DriftChange>& changes);
+
   // ---- the end (drain.cpp)
   void drain();
   void drain_step();
@@ -104,6 +112,11 @@ class Supervisor final : private Program::Observer, private Servers::Observer, p
   Program door_;
   Program engine_;
   std::vector<std::string> warnings_;
+  std::unique_ptr<exposure::own::Look> look_;
+  DriftBook drift_;
+  std::vector<DriftChange> untold_;  // while no engine runs that could record them
+  std::int64_t looked_at_ = 0;       // wall clock, seconds
+  io::Deadline next_look_;
   os::Fd signals_;
   std::unique_ptr<io::Watch> signal_watch_;
   bool announced_ = false;

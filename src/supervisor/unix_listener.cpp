@@ -130,11 +130,19 @@ Result<UnixListener> open_unix_listener(const Declared& declared, const std::opt
   CLAWQL_TRY(listener.socket, os::bind_unix(declared.address));
   CLAWQL_CHECKED(set_mode_and_group(declared, warnings));
   CLAWQL_CHECKED(os::start_listening(listener.socket));
+  CLAWQL_CHECKED(remember_file(declared.path, listener));
+  return listener;
+}
+
+Status remember_file(const std::string& path, UnixListener& listener) {
   struct stat facts{};
-  if (::lstat(declared.path.c_str(), &facts) < 0) return fail_system("look at " + declared.path);
+  if (::lstat(path.c_str(), &facts) < 0) return fail_system("look at " + path);
   listener.device = facts.st_dev;
   listener.inode = facts.st_ino;
-  return listener;
+  listener.mode = facts.st_mode & 07777U;
+  listener.owner = facts.st_uid;
+  listener.group = facts.st_gid;
+  return {};
 }
 
 void close_unix_listener(const std::string& path, UnixListener& listener) {

@@ -19,7 +19,12 @@ struct UnixListener {
   os::Fd socket;  // listening
   os::FileLock lock;
   std::uint64_t device = 0, inode = 0;  // of the socket file: it is removed at the end only if it is still ours
+  mode_t mode = 0;                      // of that file, as it was left
+  uid_t owner = 0;
+  gid_t group = 0;
 };
+// Takes down mode, owner and group of the file as they are now.
+Status remember_file(const std::string& path, UnixListener& listener);
 
 // `owner`: whom created folders shall belong to (after a root start with `user:`). `patience`: how long to wait for a
 // door that outlives a killed supervisor for a moment. An error with system_errno EADDRINUSE means that another live

@@ -37,5 +37,5 @@ def table(name):
     return [case for entry in json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")) for case in expand(entry)]
 
 
-ALL = [case for name in ("request_line", "fields", "framing", "chunks", "host", "origin") for case in table(name)]
-assert len(ALL) >= 677
+ALL = [case for name in ("request_line", "fields", "framing", "chunks", "host", "origin", "routes") for case in table(name)]
+assert len(ALL) >= 989

@@ -129,6 +129,8 @@ def test_the_engine_killed_ends_all_five_and_the_next_one_hears_nothing_of_them(
     second.hear("server_exited", instance=1)
     assert [what["said"] for what in second.heard if "server" in what["said"]] == ["server_started", "server_exited"]
     machine.eventually(lambda: not servers(namespace), 10)
+    # Each was ended by its launcher, and not as something that nobody knows.
+    assert not [record for record in one.log_records() if record.get("event") == "orphan.killed"]
 
 
 def test_a_reload_that_changes_the_entry_ends_them(gateway_with_played_engine, namespace):

@@ -44,6 +44,7 @@ CASES = {
     "media type": (http.request_bytes("POST", "/mcp", {**POST, "Content-Type": "text/plain"}, PING), 415, 415, "route.media-type", True),
     "no media type": (http.request_bytes("POST", "/mcp", {"Accept": mcp.ACCEPT}, PING), 415, 415, "route.media-type", True),
     "accept": (http.request_bytes("POST", "/mcp", {**POST, "Accept": "text/html"}, PING), 406, 406, "route.accept", True),
+    "routing field twice": (http.request_bytes("POST", "/mcp", {**POST, "Mcp-Method": "ping", "mcp-method": "ping"}, PING), 400, -32020, "route.field-repeated", True),
     "declared size": (raw("POST /mcp HTTP/1.1\nHost: localhost\nContent-Type: application/json\nAccept: " + mcp.ACCEPT + "\nContent-Length: 99999999"), 413, 413, "limit.body", True),
     "admin elsewhere": (http.request_bytes("GET", "/admin/status"), 404, 404, "route.listener", False),
     "no json": (http.request_bytes("POST", "/mcp", POST, b"{"), 400, -32700, "json.invalid", False),
@@ -51,6 +52,7 @@ CASES = {
     "no message": (http.request_bytes("POST", "/mcp", POST, b'{"hello":1}'), 400, -32600, "message.invalid", False),
     "no session": (http.request_bytes("POST", "/mcp", POST, PING), 400, -32000, "session.missing", False),
     "unknown session": (http.request_bytes("POST", "/mcp", {**POST, "Mcp-Session-Id": "0-" + "a" * 43}, PING), 404, -32001, "session.unknown", False),
+    "message without session": (http.request_bytes("POST", "/message", POST, PING), 404, -32001, "session.unknown", True),
 }
 
 

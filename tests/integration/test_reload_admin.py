@@ -104,9 +104,12 @@ def test_a_server_is_restarted_by_its_name_and_nothing_else_is_taken(gateway):
         machine.eventually(lambda: not old & {p.pid for p in machine.Namespace().processes()}, 10)
         assert mcp.text_of(client.call("plain__echo", {"text": "x"})) == "x", "a call waits for the server that starts"
     for method, path, status in (("POST", "/admin/servers/nobody/restart", 409), ("POST", "/admin/servers/plain/explode", 404),
-                                 ("GET", "/admin/reload", 404), ("POST", "/admin/status", 404), ("GET", "/admin/nothing", 404),
-                                 ("GET", "/admin/servers/plain/restart", 404)):
+                                 ("POST", "/admin/nothing", 404), ("GET", "/admin/nothing", 404)):
         assert one.admin_request(method, path).status == status, path
+    for method, path, allow in (("GET", "/admin/reload", "POST"), ("POST", "/admin/status", "GET"), ("DELETE", "/admin/status", "GET"),
+                                ("GET", "/admin/servers/plain/restart", "POST")):
+        answer = one.admin_request(method, path)
+        assert (answer.status, answer.header("Allow")) == (405, allow), path
 
 
 def test_admin_is_served_on_its_own_socket_alone_and_the_rest_not_there(gateway):

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -33,6 +34,9 @@ namespace {
 template <class T>
 int outcome(T result) {
   return result == T(-1) ? errno : 0;
+}
+int mapped(const void* memory) {
+  return memory == MAP_FAILED ? errno : 0;
 }
 int opened(int fd) {
   if (fd < 0) return errno;
@@ -91,7 +95,7 @@ int trace_victim(const Prepared& p) {
   return outcome(::ptrace(PTRACE_SEIZE, p.victim, nullptr, nullptr));
 }
 int start_by_vfork(const Prepared&) {
-  const pid_t child = ::vfork();
+  const pid_t child = ::vfork();  // NOLINT(bugprone-unsafe-functions): whether it can be called is what is tried
   if (child == 0) ::_exit(0);
   return forked(child);
 }
@@ -230,7 +234,7 @@ constexpr Act kActs[] = {
 
     {"executable memory by mmap",
      [](const Prepared&) {
-       return outcome(::mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+       return mapped(::mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
      }},
     {"executable memory by mprotect", make_executable},
 
@@ -252,6 +256,7 @@ constexpr Act kActs[] = {
        return outcome(::ioctl(p.terminal, TIOCSTI, &c));
      }},
 
+    {"timerfd_create", [](const Prepared&) { return opened(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC)); }},
     {"io_uring_setup", set_up_ring},
     {"bpf", create_bpf_map},
     {"perf_event_open", count_cycles},

@@ -62,7 +62,7 @@ int receive_descriptor(const Prepared& p) {
   return ::pread(fd, text.data(), text.size(), 0) == 4 ? outcome(::close(fd)) : errno;
 }
 
-// A real loop with a stream and a deadline, made after the lock-down: nothing that Asio calls may be missing.
+// A real loop with a stream and a deadline, made after the lock-down: nothing that it calls may be missing.
 class LoopTest final : private io::Stream::Handler {
  public:
   explicit LoopTest(int fd)
@@ -101,10 +101,12 @@ int run_loop(const Prepared& p) {
 int allocate_in_threads(const Prepared&) {
   std::atomic<std::size_t> total = 0;
   std::vector<std::thread> threads;
+  threads.reserve(8);
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&total] {
       for (std::size_t round = 1; round < 40; ++round) {
         std::vector<std::unique_ptr<char[]>> blocks;
+        blocks.reserve(64);
         for (std::size_t j = 0; j < 64; ++j) blocks.push_back(std::make_unique<char[]>(round * 4001));
         total += blocks.size();
       }

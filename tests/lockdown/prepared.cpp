@@ -93,7 +93,7 @@ void start_victim(Prepared& prepared) {
   prepared.victim = ::fork();
   if (prepared.victim == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    std::signal(SIGTERM, SIG_IGN);  // it serves all acts, also one that signals it
+    static_cast<void>(std::signal(SIGTERM, SIG_IGN));  // it serves all acts, also one that signals it
     for (;;) ::pause();
   }
   ::close(listening);
@@ -101,7 +101,7 @@ void start_victim(Prepared& prepared) {
 
 int look_at_memory(pid_t target) {
   char path[64];
-  std::snprintf(path, sizeof path, "/proc/%d/mem", target);
+  static_cast<void>(std::snprintf(path, sizeof path, "/proc/%d/mem", target));
   const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return errno;
   ::close(fd);
@@ -164,7 +164,7 @@ void clean_up(const Prepared& prepared) {
   ::kill(prepared.victim, SIGKILL);
   ::waitpid(prepared.victim, nullptr, 0);
   for (const char* name : {"/file", "/private", "/log", "/new", "/new-folder"}) {
-    ::remove((prepared.folder + name).c_str());
+    static_cast<void>(::remove((prepared.folder + name).c_str()));
   }
   ::rmdir(prepared.folder.c_str());
 }

@@ -36,7 +36,7 @@ KILLS = [
     "signal another process", "tgkill another process", "trace another process", "ask to be traced",
     "read another process", "pidfd_open", "executable memory by mmap", "executable memory by mprotect",
     "write the log without append", "sendfile to the log", "fchmod the log", "type into a terminal",
-    "io_uring_setup", "bpf", "perf_event_open", "userfaultfd", "keyctl", "become dumpable", "allow core files",
+    "timerfd_create", "io_uring_setup", "bpf", "perf_event_open", "userfaultfd", "keyctl", "become dumpable", "allow core files",
     "another seccomp filter", "another Landlock ruleset",
 ]
 if platform.machine() == "x86_64":

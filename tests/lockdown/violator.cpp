@@ -120,7 +120,7 @@ int main(int count, char** arguments) {
   const std::string_view role = count == 3 ? arguments[1] : "";
   const auto layers = lockdown::parse_layers(count == 3 ? arguments[2] : "?");
   if ((role != "door" && role != "engine") || !layers) {
-    std::fputs("usage: violator door|engine LAYER[,LAYER]...\n", stderr);
+    static_cast<void>(std::fputs("usage: violator door|engine LAYER[,LAYER]...\n", stderr));
     return 2;
   }
   return lockdown::run(role == "door" ? os::Role::door : os::Role::engine, *layers);

@@ -1,22 +1,22 @@
 #include "engine/audit/audit.hpp"
 
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
-#include <charconv>
 
 #include "base/check.hpp"
 #include "base/log.hpp"
 #include "engine/audit/event_ids.hpp"
 #include "engine/audit/recent_events.hpp"
+#include "engine/audit/sha256.hpp"
 
 namespace clawql::engine::audit {
 namespace {
 
 constexpr std::size_t kFieldLimit = 256;    // bytes of one field, before escaping
 constexpr std::size_t kDetailLimit = 1024;  // of `detail`, which carries offered values
+constexpr std::size_t kUsualLine = 1024;
 constexpr std::int64_t kNanosecondsPerSecond = 1'000'000'000;
 constexpr std::string_view kSource =
     R"(","source":{"component":"clawql-engine","version":")" CLAWQL_VERSION R"("},"principal":{"agent":)";
@@ -54,50 +54,49 @@ std::string_view word(Severity severity) {
   CLAWQL_CHECK(false);
 }
 
-template <class Integer>
-void append_number(std::string& out, Integer value) {
-  std::array<char, 24> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-  out.append(digits.data(), end);
-}
-
-void append_member(std::string& out, std::string_view key_and_colon, std::string_view value) {
+void append_member(base::Appender& out, std::string_view key_and_colon, std::string_view value) {
   if (value.empty()) return;
-  out += key_and_colon;
+  out.put(key_and_colon);
   base::append_json_string(out, value, kFieldLimit);
 }
 
-void append_event(std::string& out, const Event& event) {
+void append_event(base::Appender& out, const Event& event, Sha256& sha256) {
   base::append_json_string(out, event.principal, kFieldLimit);
-  out += R"(,"session":)";
+  out.put(R"(,"session":)");
   base::append_json_string(out, event.session, kFieldLimit);
-  out += R"(},"event":{"type":")";
-  out += word(event.type);
-  out += R"(","subtype":)";
+  out.put(R"(},"event":{"type":")");
+  out.put(word(event.type));
+  out.put(R"(","subtype":)");
   base::append_json_string(out, event.subtype, kFieldLimit);
-  out += R"(,"outcome":")";
-  out += word(event.outcome);
-  out += R"(","severity":")";
-  out += word(event.severity);
-  out += R"("},"detail":)";
+  out.put(R"(,"outcome":")");
+  out.put(word(event.outcome));
+  out.put(R"(","severity":")");
+  out.put(word(event.severity));
+  out.put(R"("},"detail":)");
   base::append_json_string(out, event.detail, kDetailLimit);
-  out += R"(,"payloadHash":)";
-  base::append_json_string(out, event.payload_hash, kFieldLimit);
+  out.put(R"(,"payloadHash":)");
+  if (event.payload) {
+    out.put('"');
+    sha256.append_hex(out, *event.payload);
+    out.put('"');
+  } else {
+    base::append_json_string(out, event.payload_hash, kFieldLimit);
+  }
   append_member(out, R"(,"listener":)", event.listener);
   append_member(out, R"(,"peer":)", event.peer);
   append_member(out, R"(,"server":)", event.server);
   append_member(out, R"(,"tool":)", event.tool);
   append_member(out, R"(,"reason":)", event.reason);
   append_member(out, R"(,"call":)", event.call);
-  out += R"(,"count":)";
-  append_number(out, event.count);
+  out.put(R"(,"count":)");
+  out.put_decimal(event.count);
   if (event.duration_us >= 0) {
-    out += R"(,"durationUs":)";
-    append_number(out, event.duration_us);
+    out.put(R"(,"durationUs":)");
+    out.put_decimal(event.duration_us);
   }
-  out += R"(,"bytes":)";
-  append_number(out, event.bytes);
-  out += "}\n";
+  out.put(R"(,"bytes":)");
+  out.put_decimal(event.bytes);
+  out.put("}\n");
 }
 
 }  // namespace
@@ -111,8 +110,8 @@ struct Log::Impl final : io::TurnEnd {
         need_file(std::move(ask)),
         recent(ring_events) {}
 
-  void append_timestamp(std::int64_t now);
-  Status compose(const Event& event);
+  void append_timestamp(base::Appender& out, std::int64_t now);
+  Status compose(const Event& event);  // into `line`
   Status write_pending();
   Status make_safe(std::size_t line_begin);
   void on_turn_end() override { stuck = !write_pending(); }
@@ -128,36 +127,36 @@ struct Log::Impl final : io::TurnEnd {
   std::string pending;  // whole lines that the file has not taken yet
   std::int64_t cached_second = -1;
   std::string cached_prefix;  // "2026-11-24T11:22:16." of that second
+  std::string line;           // the record at hand
   EventIds ids;
+  Sha256 sha256;
   RecentEvents recent;
   std::uint64_t written = 0, failed = 0;
 };
 
-void Log::Impl::append_timestamp(std::int64_t now) {
+void Log::Impl::append_timestamp(base::Appender& out, std::int64_t now) {
   constexpr std::size_t kPrefix = std::string_view("2026-11-24T11:22:16.").size();
   const std::int64_t second = now / kNanosecondsPerSecond;
   if (second != cached_second) {
     cached_prefix = base::format_utc(now).substr(0, kPrefix);
     cached_second = second;
   }
-  pending += cached_prefix;
+  out.put(cached_prefix);
   std::array<char, 10> fraction{'0', '0', '0', '0', '0', '0', '0', '0', '0', 'Z'};
   std::int64_t rest = now % kNanosecondsPerSecond;
   for (std::size_t i = 9; i-- > 0; rest /= 10) fraction[i] = static_cast<char>('0' + rest % 10);
-  pending.append(fraction.data(), fraction.size());
+  out.put(std::string_view(fraction.data(), fraction.size()));
 }
 
 Status Log::Impl::compose(const Event& event) {
-  const std::size_t begin = pending.size();
-  pending += R"({"schemaVersion":"1","eventId":")";
-  if (Status made = ids.append_next(pending); !made) {
-    pending.resize(begin);
-    return made;
-  }
-  pending += R"(","timestamp":")";
-  append_timestamp(clock.wall_nanoseconds());
-  pending += kSource;
-  append_event(pending, event);
+  line.clear();
+  base::Appender out(line, kUsualLine);
+  out.put(R"({"schemaVersion":"1","eventId":")");
+  CLAWQL_CHECKED(ids.append_next(out));
+  out.put(R"(","timestamp":")");
+  append_timestamp(out, clock.wall_nanoseconds());
+  out.put(kSource);
+  append_event(out, event, sha256);
   return {};
 }
 
@@ -268,10 +267,8 @@ void Log::gather_on(io::Loop& loop) {
 Status Log::record(const Event& event) {
   const std::size_t begin = impl_->pending.size();
   Status done = impl_->compose(event);
-  std::string text;
   if (done) {
-    const std::string_view line = std::string_view(impl_->pending).substr(begin);
-    text = line.substr(0, line.size() - 1);
+    impl_->pending += impl_->line;
     done = impl_->make_safe(begin);
   }
   if (!done) {
@@ -279,6 +276,7 @@ Status Log::record(const Event& event) {
     return done;
   }
   ++impl_->written;
+  const std::string_view text = std::string_view(impl_->line).substr(0, impl_->line.size() - 1);
   if (impl_->keeper)
     impl_->keeper(event.principal, text);
   else
@@ -300,19 +298,6 @@ std::uint64_t Log::written() const {
 }
 std::uint64_t Log::failed() const {
   return impl_->failed;
-}
-
-std::string sha256_hex(std::string_view bytes) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::array<unsigned char, 32> digest;
-  CLAWQL_CHECK(EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr) == 1);
-  std::string text;
-  text.reserve(2 * digest.size());
-  for (const unsigned char byte : digest) {
-    text += kHex[byte >> 4U];
-    text += kHex[byte & 0x0FU];
-  }
-  return text;
 }
 
 }  // namespace clawql::engine::audit

@@ -11,12 +11,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.hpp"
 #include "base/result.hpp"
+#include "engine/audit/sha256.hpp"
 #include "io/loop.hpp"
 #include "ipc/settings.hpp"
 #include "os/fd.hpp"
@@ -37,12 +39,14 @@ struct Event {
   std::string_view listener{};   // label
   std::string_view peer{};       // "uid:1000 pid:77", "127.0.0.1:5555"
   std::string_view server{}, tool{};
-  std::string_view reason{};        // base::RefusalFacts::label for refusals and failures
-  std::string_view detail{};        // short text; offered values are escaped and cut by the writer
-  std::string_view payload_hash{};  // hex SHA-256 of the raw arguments
-  std::string_view call{};          // ties intent and outcome together
-  std::uint64_t count = 1;          // of equal events sampled into one
-  std::int64_t duration_us = -1;    // -1: none
+  std::string_view reason{};  // base::RefusalFacts::label for refusals and failures
+  std::string_view detail{};  // short text; offered values are escaped and cut by the writer
+  // The raw arguments: the record holds their SHA-256, never them. `payload_hash` where only the hash is at hand.
+  std::optional<std::string_view> payload{};
+  std::string_view payload_hash{};
+  std::string_view call{};        // ties intent and outcome together
+  std::uint64_t count = 1;        // of equal events sampled into one
+  std::int64_t duration_us = -1;  // -1: none
   std::uint64_t bytes = 0;
 };
 
@@ -104,8 +108,5 @@ class Log {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-// Lower-case hex SHA-256.
-std::string sha256_hex(std::string_view bytes);
 
 }  // namespace clawql::engine::audit

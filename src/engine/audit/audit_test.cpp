@@ -60,6 +60,20 @@ class AuditLog : public testing::Test {
   int files_asked_ = 0;
 };
 
+TEST_F(AuditLog, hashes_a_payload_and_never_writes_it) {
+  Log log = make();
+  log.set_file(open("a"));
+  for (const std::string_view arguments : {std::string_view(R"({"password":"hunter2"})"), std::string_view()})
+    ASSERT_TRUE(log.record({.payload = arguments}));
+  ASSERT_TRUE(log.record({}));
+  const auto lines = lines_of(folder_ / "a");
+  ASSERT_THAT(lines, SizeIs(3));
+  EXPECT_EQ(member(lines[0], {"payloadHash"}), sha256_hex(R"({"password":"hunter2"})"));
+  EXPECT_EQ(lines[0].find("hunter2"), std::string::npos);
+  EXPECT_EQ(member(lines[1], {"payloadHash"}), sha256_hex(""));
+  EXPECT_EQ(member(lines[2], {"payloadHash"}), "");
+}
+
 TEST_F(AuditLog, writes_one_parsable_line_with_every_field_of_the_canonical_event) {
   Log log = make();
   log.set_file(open("a"));

@@ -2,12 +2,11 @@
 
 #include <sys/random.h>
 
-#include <string_view>
+#include <span>
+
+#include "base/hex.hpp"
 
 namespace clawql::engine::audit {
-namespace {
-constexpr std::string_view kHex = "0123456789abcdef";
-}
 
 Status EventIds::refill() {
   std::size_t have = 0;
@@ -21,20 +20,19 @@ Status EventIds::refill() {
   return {};
 }
 
-Status EventIds::append_next(std::string& out) {
+Status EventIds::append_next(base::Appender& out) {
   if (used_ == random_.size()) CLAWQL_CHECKED(refill());
-  std::array<char, 36> text{};
-  std::size_t at = 0;
-  for (std::size_t i = 0; i < kIdBytes; ++i) {
-    std::uint8_t byte = random_[used_ + i];
-    if (i == 6) byte = static_cast<std::uint8_t>(0x40U | (byte & 0x0FU));  // version 4
-    if (i == 8) byte = static_cast<std::uint8_t>(0x80U | (byte & 0x3FU));  // variant 10
-    if (i == 4 || i == 6 || i == 8 || i == 10) text[at++] = '-';
-    text[at++] = kHex[byte >> 4U];
-    text[at++] = kHex[byte & 0x0FU];
+  const std::span id = std::span(random_).subspan(used_, kIdBytes);
+  id[6] = static_cast<std::uint8_t>(0x40U | (id[6] & 0x0FU));  // version 4
+  id[8] = static_cast<std::uint8_t>(0x80U | (id[8] & 0x3FU));  // variant 10
+  char* at = out.take(kCharacters);
+  std::size_t done = 0;
+  for (const std::size_t group : {4U, 2U, 2U, 2U, 6U}) {
+    if (done > 0) *at++ = '-';
+    at = base::write_hex(at, id.subspan(done, group));
+    done += group;
   }
   used_ += kIdBytes;
-  out.append(text.data(), text.size());
   return {};
 }
 

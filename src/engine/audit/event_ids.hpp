@@ -5,8 +5,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <string>
 
+#include "base/appender.hpp"
 #include "base/result.hpp"
 
 namespace clawql::engine::audit {
@@ -14,10 +14,11 @@ namespace clawql::engine::audit {
 class EventIds {
  public:
   // Appends 36 characters, "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx". Fails when the kernel gives no randomness.
-  Status append_next(std::string& out);
+  Status append_next(base::Appender& out);
 
  private:
   static constexpr std::size_t kIdBytes = 16;
+  static constexpr std::size_t kCharacters = 36;
   static constexpr std::size_t kBatch = 256;
   Status refill();
   std::array<std::uint8_t, kIdBytes * kBatch> random_{};

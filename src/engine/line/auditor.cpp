@@ -185,6 +185,22 @@ void Auditor::admin(const IdentifiedRequest& who, std::string_view operation, st
                      .server = argument});
 }
 
+void Auditor::exposure(const ipc::DriftEvent& event) {
+  constexpr std::array kNames{std::pair{std::string_view("low"), audit::Severity::low},
+                              std::pair{std::string_view("medium"), audit::Severity::medium},
+                              std::pair{std::string_view("high"), audit::Severity::high},
+                              std::pair{std::string_view("critical"), audit::Severity::critical}};
+  auto severity = audit::Severity::info;
+  for (const auto& [word, value] : kNames)
+    if (word == event.severity) severity = value;
+  (void)log_.record({.type = audit::Type::network,
+                     .subtype = event.appeared ? "exposure.drift" : "exposure.resolved",
+                     .outcome = event.appeared ? audit::Outcome::error : audit::Outcome::success,
+                     .severity = severity,
+                     .reason = event.id,
+                     .detail = event.text});
+}
+
 void Auditor::server(std::string_view name, std::string_view subtype, audit::Outcome outcome, std::string_view detail) {
   (void)log_.record(
       {.type = audit::Type::agent, .subtype = subtype, .outcome = outcome, .server = name, .detail = detail});

@@ -48,6 +48,7 @@ class Auditor {
   bool asked(const mcp::Session& session, std::string_view server, std::string_view method, audit::Outcome outcome,
              std::string_view reason, std::int64_t duration_us);
   void admin(const IdentifiedRequest& who, std::string_view operation, std::string_view argument);
+  void exposure(const ipc::DriftEvent& event);
   void server(std::string_view name, std::string_view subtype, audit::Outcome outcome, std::string_view detail);
 
  private:

@@ -66,6 +66,7 @@ struct Core {
   Buffers buffers{common.buffered_bytes};
   std::size_t in_flight = 0;  // in this shard
   bool draining = false;
+  bool drifted = false;                      // not as declared, and /readyz is to say so (exposure.hpp)
   std::vector<ShardStatus> others{};         // while an operator is answered
   std::function<void()> on_level_changed{};  // tells the other shards
   std::vector<mcp::ServerSlot> entries{};    // of the configuration, whoever runs them

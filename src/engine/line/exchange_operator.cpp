@@ -68,6 +68,7 @@ void OperatorExchange::send_json(std::uint16_t status, std::string_view body) {
 // Ready once every server that starts with us has settled or had its time: a failed one does not hold up the rest.
 void OperatorExchange::ready() {
   if (core_.draining) return send_json(503, R"({"status":"draining"})");
+  if (core_.drifted) return send_json(503, R"({"status":"drift"})");
   if (core_.handshake_view.worth_waiting()) return send_json(503, R"({"status":"starting"})");
   send_json(200, R"({"status":"ok"})");
 }

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "engine/line/exposure.hpp"
+
 namespace clawql::engine::shards {
 
 // What one shard says to the supervisor: brought to the thread that talks to it.
@@ -130,6 +132,11 @@ void Engine::server_started(std::string_view name, upstream::Pipes pipes) {
 void Engine::server_exited(const ipc::ServerExited& exit) {
   const std::uint32_t shard = shard_of(exit.name, exit.instance);
   if (shard < shards()) on(shard, [exit](Unit& unit) { unit.server_exited(exit); });
+}
+
+// The operator's routes are the first shard's, and so are metrics and events about the whole gateway.
+void Engine::exposure(const ipc::ExposureMessage& message) {
+  line::take_exposure(units_.front()->line().core(), message);
 }
 
 // ---- what all shards do together

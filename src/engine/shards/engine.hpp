@@ -52,6 +52,7 @@ class Engine {
   void server_started(std::string_view name, upstream::Pipes pipes);
   void server_exited(const ipc::ServerExited& exit);
   void admin_answer(const ipc::AdminAnswer& answer);
+  void exposure(const ipc::ExposureMessage& message);
   void drain();  // supervisor.drained() once, when every shard is
 
   std::uint32_t shards() const { return static_cast<std::uint32_t>(units_.size()); }

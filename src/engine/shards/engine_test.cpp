@@ -21,7 +21,6 @@ namespace {
 
 using line::testing_support::DoorStream;
 using testing::AllOf;
-using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using upstream::testing_support::FakeProcess;
@@ -41,11 +40,11 @@ std::string member(std::string_view message, std::string_view key) {
 
 class EngineTest : public testing::Test, protected Engine::Supervisor, private ipc::DoorChannel::Handler {
  protected:
-  ~EngineTest() {
+  ~EngineTest() override {
     engine.reset();  // before the loop of its first shard
   }
 
-  void make(std::uint32_t shards, std::vector<std::string> names) {
+  void make(std::uint32_t shards, const std::vector<std::string>& names) {
     settings.shards = shards;
     settings.listeners = {{.id = 0, .kind = "unix", .label = {}}, {.id = 9, .kind = "admin", .label = {}}};
     for (const std::string& name : names)

@@ -5,6 +5,15 @@
 namespace clawql::engine::upstream {
 namespace {
 
+constexpr std::string_view kVersionKey = "io.modelcontextprotocol/protocolVersion";
+constexpr std::string_view kClientKey = "io.modelcontextprotocol/clientInfo";
+constexpr std::string_view kCapabilitiesKey = "io.modelcontextprotocol/clientCapabilities";
+constexpr std::string_view kLevelKey = "io.modelcontextprotocol/logLevel";
+
+bool is_of_claim(json::Value key) {
+  return key.equals(kVersionKey) || key.equals(kClientKey) || key.equals(kCapabilitiesKey) || key.equals(kLevelKey);
+}
+
 // Before the closing brace of `object`.
 void add_members(json::Splice& splice, json::Value object, const std::string& members) {
   if (members.empty()) return;
@@ -15,10 +24,10 @@ void add_members(json::Splice& splice, json::Value object, const std::string& me
 }  // namespace
 
 Claim::Claim(std::string_view log_level)
-    : members_{{"io.modelcontextprotocol/protocolVersion", json::quoted(kModernVersion)},
-               {"io.modelcontextprotocol/clientInfo", R"({"name":"clawql","version":")" CLAWQL_VERSION R"("})"},
-               {"io.modelcontextprotocol/clientCapabilities", "{}"}} {
-  if (!log_level.empty()) members_.emplace_back("io.modelcontextprotocol/logLevel", json::quoted(log_level));
+    : members_{{kVersionKey, json::quoted(kModernVersion)},
+               {kClientKey, R"({"name":"clawql","version":")" CLAWQL_VERSION R"("})"},
+               {kCapabilitiesKey, "{}"}} {
+  if (!log_level.empty()) members_.emplace_back(kLevelKey, json::quoted(log_level));
 }
 
 std::string Claim::members_missing_in(json::Value meta) const {
@@ -47,6 +56,27 @@ std::string Claim::added_to(std::string_view request, const json::ParseLimits& l
     add_members(splice, params, R"("_meta":)" + this->meta());
   else if (meta.is(json::Kind::object))
     add_members(splice, meta, members_missing_in(meta));
+  return splice.str();
+}
+
+std::string Claim::removed_from(std::string_view request, const json::ParseLimits& limits) {
+  const auto document = json::Document::parse(request, limits);
+  if (!document) return std::string(request);
+  const json::Value meta = document->root().find("params").find("_meta");
+  if (!meta.is(json::Kind::object)) return std::string(request);
+  std::string kept;
+  bool found = false;
+  for (const auto& [key, value] : meta.members()) {
+    if (is_of_claim(key)) {
+      found = true;
+      continue;
+    }
+    kept += kept.empty() ? "" : ",";
+    kept.append(key.raw()).append(":").append(value.raw());
+  }
+  if (!found) return std::string(request);
+  json::Splice splice(request);
+  splice.replace(meta.raw(), "{" + kept + "}");
   return splice.str();
 }
 

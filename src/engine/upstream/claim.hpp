@@ -26,6 +26,9 @@ class Claim {
   // A whole request (its shape was judged before) with the claim in params._meta; members of these names that are there
   // already stay. A text that cannot be parsed within `limits` comes back as it is.
   std::string added_to(std::string_view request, const json::ParseLimits& limits) const;
+  // The other way: a server that was greeted by `initialize` may refuse a request with a claim (the Python SDK 2.3
+  // does). Members of these names, and of no other, are taken out of params._meta.
+  static std::string removed_from(std::string_view request, const json::ParseLimits& limits);
 
  private:
   std::string members_missing_in(json::Value meta) const;

@@ -33,6 +33,15 @@ TEST(Claim, leaves_alone_what_is_no_request) {
     EXPECT_EQ(Claim().added_to(text, {}), text);
 }
 
+TEST(Claim, is_taken_out_again_and_nothing_else) {
+  const std::string request = R"({"id":1,"params":{"n":1e400,"_meta":{"progressToken":7,"own/key" : [1]}}})";
+  EXPECT_EQ(Claim::removed_from(Claim("info").added_to(request, {}), {}),
+            R"({"id":1,"params":{"n":1e400,"_meta":{"progressToken":7,"own/key":[1]}}})");
+  EXPECT_EQ(Claim::removed_from(request, {}), request);
+  EXPECT_EQ(Claim::removed_from(Claim().added_to(R"({"id":1})", {}), {}), R"({"id":1,"params":{"_meta":{}}})");
+  EXPECT_EQ(Claim::removed_from("{", {}), "{");
+}
+
 TEST(Claim, asks_for_logs_at_a_level_when_somebody_wants_them) {
   EXPECT_EQ(Claim("warning").meta(), "{" + kMembers + R"(,"io.modelcontextprotocol/logLevel":"warning"})");
 }

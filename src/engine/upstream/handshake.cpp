@@ -67,19 +67,21 @@ bool is_known(std::string_view version) {
 
 }  // namespace
 
-Handshake::Handshake(io::Loop& loop, OwnRequests& own, Handler& handler, const Role& role, bool probes)
-    : own_(own), handler_(handler), role_(role), probes_(probes), patience_(loop, [this] { initialize(); }) {}
+Handshake::Handshake(io::Loop& loop, OwnRequests& own, Handler& handler, const Role& role, Opening opening)
+    : own_(own), handler_(handler), role_(role), opening_(opening), patience_(loop, [this] { initialize(); }) {}
 
 void Handshake::begin() {
-  // A process for one session asks its client in ways that only the handshake era has.
-  const bool asks = role_.kind == Role::Kind::session;
-  if ((probes_ && !asks) || role_.kind == Role::Kind::modern) return probe();
-  initialize();
+  switch (opening_) {
+    case Opening::ask: patience_.set(kProbePatience); return probe();
+    case Opening::modern_only: return probe();
+    case Opening::known_modern:
+    case Opening::initialize_first:
+    case Opening::no_question: return initialize();
+  }
 }
 
 void Handshake::probe() {
   probing_ = true;
-  if (role_.kind != Role::Kind::modern) patience_.set(kProbePatience);
   own_.ask("server/discover", R"("_meta":)" + Claim().meta(),
            [this](const OwnRequests::Answer& answer) { on_discovered(answer); });
 }
@@ -89,7 +91,7 @@ void Handshake::on_discovered(const OwnRequests::Answer& answer) {
   probing_ = false;
   patience_.clear();
   discovered_ = answer.result ? read_discovery(answer.result) : std::nullopt;
-  if (role_.kind == Role::Kind::modern) {
+  if (opening_ == Opening::modern_only || initialize_refused_) {
     if (discovered_) return handler_.on_introduced(*std::move(discovered_));
     return handler_.on_handshake_refused(answer.result ? "it does not speak 2026-07-28"
                                                        : "it refused server/discover with " + answer.why());
@@ -109,18 +111,21 @@ void Handshake::initialize() {
 }
 
 void Handshake::on_initialized(const OwnRequests::Answer& answer) {
-  if (answer.result) {
-    Introduction who = read_initialize(answer.result);
-    if (is_known(who.protocol_version)) {
-      who.features.speaks_modern = discovered_.has_value();
-      return handler_.on_introduced(std::move(who));
-    }
-    if (!discovered_)
-      return handler_.on_handshake_refused("it speaks protocol version \"" + who.protocol_version +
-                                           "\", which this gateway does not");
-  }
-  if (discovered_) return handler_.on_introduced(*std::move(discovered_));
-  handler_.on_handshake_refused("it refused initialize with " + answer.why());
+  if (!answer.result) return on_initialize_refused("it refused initialize with " + answer.why());
+  Introduction who = read_initialize(answer.result);
+  if (!is_known(who.protocol_version))
+    return on_initialize_refused("it speaks protocol version \"" + who.protocol_version +
+                                 "\", which this gateway does not");
+  who.features.speaks_modern = discovered_.has_value() || opening_ == Opening::known_modern;
+  handler_.on_introduced(std::move(who));
+}
+
+void Handshake::on_initialize_refused(const std::string& why) {
+  if (discovered_) return handler_.on_refused_after_discover();
+  if (opening_ != Opening::known_modern && opening_ != Opening::initialize_first)
+    return handler_.on_handshake_refused(why);
+  initialize_refused_ = true;
+  probe();
 }
 
 }  // namespace clawql::engine::upstream

@@ -30,10 +30,10 @@ bool Instance::start() {
   if (over_limit_) return false;
   const Instances::Parts& parts = all_.parts();
   Server::Observer& self = *this;
-  Role role{.kind = order_.kind, .instance = all_.fresh_number(), .client_capabilities = order_.client_capabilities};
-  process_ =
-      std::make_unique<StdioServer>(StdioServer::Parts{parts.loop, parts.launcher, self, parts.log, parts.metrics},
-                                    settings_, all_.limits(), std::move(role));
+  Role role{.kind = order_.kind, .instance = all_.numbers().next(), .client_capabilities = order_.client_capabilities};
+  process_ = std::make_unique<StdioServer>(
+      StdioServer::Parts{parts.loop, parts.launcher, self, parts.log, parts.metrics, all_.numbers()}, settings_,
+      all_.limits(), std::move(role));
   if (!log_level_.empty()) process_->set_log_level(log_level_);
   for (const auto& [uri, count] : subscriptions_.uris()) process_->subscribe(uri);
   last_used_ = parts.loop.now();
@@ -79,7 +79,7 @@ void Instance::exited(const ipc::ServerExited& exit) {
 // A changed entry makes its process another one, which starts when it is asked for next.
 void Instance::change(const ipc::ServerSettings& settings) {
   settings_ = settings;
-  if (process_) process_->change(settings, all_.limits(), all_.fresh_number());
+  if (process_) process_->change(settings, all_.limits());
 }
 
 // ---- as a server

@@ -1,6 +1,5 @@
 // The instances of all entries that somebody in this shard has for himself, whichever shard owns the entry. Makes them,
-// hands them the supervisor's reports, and tells them of reloads. It also gives out the numbers of all processes that
-// this shard starts besides the shared ones.
+// hands them the supervisor's reports, and tells them of reloads.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +13,6 @@
 
 namespace clawql::engine::upstream {
 
-// The shard whose process has this number; the shared one (kShared) is its owner's.
-inline std::uint32_t shard_of_instance(std::uint64_t instance) {
-  return static_cast<std::uint32_t>(instance & 0xFFU);
-}
-
 class Instances final : public InstanceMaker {
  public:
   struct Parts {  // all borrowed, for the life of this
@@ -28,11 +22,10 @@ class Instances final : public InstanceMaker {
     telemetry::Registry& metrics;
     InstanceCounts& counts;
   };
-  Instances(Parts parts, std::uint32_t shard) : parts_(parts), shard_(shard) {}
+  Instances(Parts parts, std::uint32_t shard) : parts_(parts), numbers_(shard) {}
 
   std::unique_ptr<OwnServer> make(const InstanceOrder& order, Server::Observer& observer) override;
-  // Never given out before by any shard of this engine.
-  std::uint64_t fresh_number() { return ++last_number_ << 8U | shard_; }
+  InstanceNumbers& numbers() { return numbers_; }
   void apply(const ipc::EngineSettings& settings);
   // Null when nobody here has such a process (any more).
   Instance* find(std::string_view entry, std::uint64_t number) const;
@@ -43,8 +36,7 @@ class Instances final : public InstanceMaker {
  private:
   friend class Instance;
   Parts parts_;
-  const std::uint32_t shard_;
-  std::uint64_t last_number_ = 0;
+  InstanceNumbers numbers_;
   base::Limits limits_;
   std::vector<ipc::ServerSettings> entries_;
   std::vector<Instance*> live_;  // each takes itself out

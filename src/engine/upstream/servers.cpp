@@ -6,13 +6,6 @@
 
 namespace clawql::engine::upstream {
 
-// FNV-1a: the same in every process and build, unlike std::hash.
-std::uint32_t shard_of(std::string_view server, std::uint32_t shards) {
-  std::uint32_t hash = 2'166'136'261U;
-  for (const char c : server) hash = (hash ^ static_cast<unsigned char>(c)) * 16'777'619U;
-  return shards < 2 ? 0 : hash % shards;
-}
-
 Servers::Servers(Parts parts, std::uint32_t shard)
     : parts_(parts),
       shard_(shard),
@@ -45,15 +38,16 @@ void Servers::apply(const ipc::EngineSettings& settings) {
   }
   // Last, when the list is whole: a restart may call back.
   for (std::size_t i = 0; i < entries_.size(); ++i) {
-    entries_[i].server->change(entries_[i].settings, settings.limits, kShared);
-    entries_[i].modern->change(entries_[i].settings, settings.limits, instances_.fresh_number());
+    entries_[i].server->change(entries_[i].settings, settings.limits);
+    entries_[i].modern->change(entries_[i].settings, settings.limits);
   }
   instances_.apply(settings);
 }
 
 Servers::Entry Servers::make_entry(const ipc::ServerSettings& settings, const base::Limits& limits) {
-  const StdioServer::Parts parts{parts_.loop, parts_.launcher, parts_.observer, parts_.log, parts_.metrics};
-  Role modern{.kind = Role::Kind::modern, .instance = instances_.fresh_number(), .client_capabilities = "{}"};
+  const StdioServer::Parts parts{parts_.loop, parts_.launcher, parts_.observer,
+                                 parts_.log,  parts_.metrics,  instances_.numbers()};
+  Role modern{.kind = Role::Kind::modern, .instance = instances_.numbers().next(), .client_capabilities = "{}"};
   return {settings, std::make_unique<StdioServer>(parts, settings, limits, Role{}),
           std::make_unique<StdioServer>(parts, settings, limits, std::move(modern))};
 }

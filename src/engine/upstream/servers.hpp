@@ -16,11 +16,11 @@
 #include "engine/upstream/launcher.hpp"
 #include "engine/upstream/stdio_server.hpp"
 #include "ipc/settings.hpp"
+#include "ipc/shards.hpp"
 
 namespace clawql::engine::upstream {
 
-// Which shard owns a server: the same in every shard of one configuration.
-std::uint32_t shard_of(std::string_view server, std::uint32_t shards);
+using ipc::shard_of;
 
 class Servers {
  public:

@@ -35,7 +35,7 @@ class FailureSink final : public CallSink {
 class ServersTest : public testing::Test {
  protected:
   ServersTest() { audit.set_file(os::Fd(::open("/dev/null", O_WRONLY | O_CLOEXEC))); }
-  static ipc::ServerSettings entry(std::string name, std::string fingerprint = "1", bool eager = true) {
+  static ipc::ServerSettings entry(const std::string& name, std::string fingerprint = "1", bool eager = true) {
     return {.name = name, .prefix = name + "__", .eager = eager, .fingerprint = std::move(fingerprint)};
   }
   void apply(std::vector<ipc::ServerSettings> entries) {

@@ -33,6 +33,7 @@ StdioServer::StdioServer(Parts parts, const ipc::ServerSettings& settings, const
       role_(std::move(role)),
       offered_(role_),
       metrics_(parts.metrics, settings.name),
+      opening_(first_opening()),
       grace_(parts.loop, [this] { on_grace_over(); }),
       restart_(parts.loop, [this] { parts_.launcher.restart(settings_.name, role_.instance); }),
       handshake_deadline_(parts.loop, [this] { on_late_handshake(); }),
@@ -75,6 +76,7 @@ std::optional<CallId> StdioServer::call(const OutgoingRequest& request, CallSink
   ++calls_total_;
   metrics_.calls.add();
   if (retired_) return refuse(sink, base::Reason::server_unavailable, "it was removed from the configuration");
+  if (may_be_tried_again()) take_fresh_number();
   wake();
   if (state_ == State::failed) return refuse(sink, base::Reason::server_unavailable, reason_);
   const bool can_send = can_hear();
@@ -97,7 +99,7 @@ std::optional<CallId> StdioServer::call(const OutgoingRequest& request, CallSink
   call.began = parts_.loop.now();
   call.deadline.set(call_limit(settings_, limits_));
   const json::Splice splice = addressed(request, id);
-  if (can_send && !(speaks_modern_now() && !call.modern)) {
+  if (can_send && speaks_modern_now() == call.modern) {
     std::string& out = process_->out();
     const std::size_t before = out.size();
     splice.append_to(out);
@@ -116,12 +118,15 @@ std::optional<CallId> StdioServer::call(const OutgoingRequest& request, CallSink
   return id;
 }
 
-// A request of the handshake era to a server of the modern one alone gets the claim that its client could not make.
+// A request of the handshake era to a server of the modern one alone gets the claim that its client could not make; the
+// other way round the claim is left out.
 void StdioServer::write_call(const Call& call, std::string_view text) {
   constexpr std::size_t kRoomForOurs = 4096;  // the number and the name that were put in
   const json::ParseLimits limits{.bytes = limits_.request_body + kRoomForOurs, .depth = limits_.json_depth};
   const std::string_view level = introduction_.features.logging ? std::string_view(log_level_) : std::string_view();
-  std::string line = speaks_modern_now() && !call.modern ? Claim(level).added_to(text, limits) : std::string(text);
+  std::string line = speaks_modern_now() == call.modern ? std::string(text)
+                     : call.modern                      ? Claim::removed_from(text, limits)
+                                                        : Claim(level).added_to(text, limits);
   join_lines(line, 0);
   line += '\n';
   process_->write(line);

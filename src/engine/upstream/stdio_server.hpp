@@ -48,6 +48,7 @@ class StdioServer final : public Server,
     Observer& observer;
     base::Logger& log;
     telemetry::Registry& metrics;
+    InstanceNumbers& instances;
   };
   static constexpr std::size_t kWaitingCalls = 1024;          // while it starts
   static constexpr std::size_t kWaitingBytes = 64U << 20;     // the same, their texts
@@ -55,6 +56,7 @@ class StdioServer final : public Server,
   static constexpr std::size_t kUnsentReplyBytes = 1U << 20;  // over it its own requests get no answer
   static constexpr base::Milliseconds kListPatience{5'000};   // a list waits no longer for its start
   static constexpr base::Milliseconds kExitGrace{1'000};      // from a closed pipe to the exit, else it is restarted
+  static constexpr base::Milliseconds kTryAgain{10'000};      // a second process that failed: the next call after that
   static constexpr base::Milliseconds kLastWords{200};        // from the exit to the end of its stdout
 
   StdioServer(Parts parts, const ipc::ServerSettings& settings, const base::Limits& limits, Role role = {});
@@ -78,9 +80,9 @@ class StdioServer final : public Server,
   // From the supervisor.
   void started(Pipes pipes);
   void exited(const ipc::ServerExited& exit);
-  // A reload changed limits, or the entry itself. Then the shared process is restarted; of another the supervisor lets
-  // go, so that it ends and the next call starts `fresh_instance`, a number that was never used.
-  void change(const ipc::ServerSettings& settings, const base::Limits& limits, std::uint64_t fresh_instance);
+  // A reload changed limits, or the entry itself. Then the shared process is restarted; any other ends, because the
+  // supervisor lets go of it, and the next call starts one under a fresh number.
+  void change(const ipc::ServerSettings& settings, const base::Limits& limits);
   // The entry is gone: every call fails, nothing is called afterwards. Does not stop the process.
   void retire();
 
@@ -134,10 +136,12 @@ class StdioServer final : public Server,
   void on_input_closed() override;
   void on_misconduct(const std::string& why) override;
   void on_introduced(Introduction who) override;
+  void on_refused_after_discover() override;
   void on_handshake_refused(const std::string& why) override;
   void on_list(ListKind kind, std::shared_ptr<const ItemList> items, Freshness freshness) override;
   void on_lists_complete() override;
   void on_no_tools(const std::string& why) override;
+  Handshake::Opening first_opening() const;
   void begin_start();
   void become_ready();
   void on_late_handshake();
@@ -149,7 +153,8 @@ class StdioServer final : public Server,
   void drop_process();
   void fail(const std::string& why, bool ended_by_us = false);
   void restart_changed();
-  void become_instance(std::uint64_t fresh);
+  void take_fresh_number();
+  bool may_be_tried_again() const;
   void set_offer(Offer offer);
 
   Parts parts_;
@@ -164,11 +169,12 @@ class StdioServer final : public Server,
   bool retired_ = false;
   bool ever_ready_ = false;        // in this incarnation
   bool restart_expected_ = false;  // we asked for it: an exit does not mean that it stays away
-  bool probes_ = true;             // false once server/discover did it no good
+  Handshake::Opening opening_;     // of the next process
   bool second_chance_used_ = false;
   std::uint32_t restarts_in_a_row_ = 0;
   base::Microseconds ready_since_{0};
   base::Microseconds start_began_{0};
+  base::Microseconds failed_at_{0};
   std::uint64_t newest_incarnation_ = 0;
   std::uint64_t next_id_ = 1;
 

@@ -19,11 +19,21 @@ const std::string kTools = R"({"tools":[)" + tool("echo") + R"(],"ttlMs":5000,"c
 
 class StdioServerErasTest : public StdioServerRig {
  protected:
-  // A server that speaks 2026-07-28 alone, as instance 0.
-  void make_ready_modern_only(const std::string& capabilities = R"({"tools":{},"logging":{}})") {
+  // A server that speaks 2026-07-28 alone: its first process may have been bound to it by our question, so the second
+  // is asked in the other order.
+  void introduce_modern_only(const std::string& capabilities) {
     start();
     answer_discover(capabilities);
     refuse_only("initialize", -32022);
+    EXPECT_EQ(server->state(), State::starting);
+    EXPECT_THAT(launcher.asked.back(), testing::StartsWith("restart files"));
+    die("ended as asked", 0);
+    start();
+    refuse_only("initialize", -32022);
+    answer_discover(capabilities);
+  }
+  void make_ready_modern_only(const std::string& capabilities = R"({"tools":{},"logging":{}})") {
+    introduce_modern_only(capabilities);
     answer_list(kTools);
     ASSERT_EQ(server->state(), State::ready);
     heard();
@@ -107,9 +117,7 @@ TEST_F(StdioServerErasTest, a_server_that_dies_of_discover_is_started_once_more_
 }
 
 TEST_F(StdioServerErasTest, a_server_that_refuses_initialize_after_discover_is_spoken_to_in_the_modern_era) {
-  start();
-  answer_discover(R"({"tools":{},"resources":{"subscribe":true},"tasks":{}})");
-  refuse_only("initialize", -32022);
+  introduce_modern_only(R"({"tools":{},"resources":{"subscribe":true},"tasks":{}})");
   const auto lines = heard();
   ASSERT_THAT(lines, SizeIs(3)) << "no notifications/initialized";
   for (const auto& line : lines) EXPECT_THAT(line, HasSubstr(R"("params":{"_meta":{)" + kClaim));
@@ -119,6 +127,41 @@ TEST_F(StdioServerErasTest, a_server_that_refuses_initialize_after_discover_is_s
   EXPECT_EQ(server->state(), State::ready);
   EXPECT_EQ(server->offer()->freshness[1], (Freshness{.ttl_ms = 0, .is_public = true}));
   EXPECT_FALSE(features().tasks) << "tasks are declared in another way in this era";
+}
+
+TEST_F(StdioServerErasTest, a_server_that_discover_binds_to_the_modern_era_speaks_both_when_it_is_asked_otherwise) {
+  RecordingSink sink;
+  call(sink);
+  start();
+  answer_discover();
+  refuse_only("initialize", -32022);
+  die("ended as asked", 0);
+  start();
+  answer_only("initialize", kInitialized);
+  answer_list(kTools);
+  EXPECT_TRUE(features().speaks_handshake_era && features().speaks_modern);
+  EXPECT_THAT(heard(), SizeIs(1)) << "the call that waited";
+  EXPECT_EQ(observer.settled, 1);
+  die();
+  start();
+  only_request("initialize");
+}
+
+TEST_F(StdioServerErasTest, a_modern_only_server_is_greeted_at_once_from_then_on) {
+  make_ready_modern_only();
+  die();
+  start();
+  answer_discover();
+  answer_list(kTools);
+  EXPECT_EQ(server->state(), State::ready);
+  EXPECT_FALSE(features().speaks_handshake_era);
+}
+
+TEST_F(StdioServerErasTest, requests_of_the_modern_era_lose_their_claim_on_their_way_to_a_handshake_server) {
+  make_ready();
+  RecordingSink sink;
+  call(sink, "1", "", "{" + kClaim + R"(,"k":1})");
+  EXPECT_THAT(heard(), ElementsAre(HasSubstr(R"("arguments":{"n":1e400},"_meta":{"k":1}}})")));
 }
 
 TEST_F(StdioServerErasTest, a_modern_only_server_says_how_long_its_lists_may_be_kept) {
@@ -152,9 +195,7 @@ TEST_F(StdioServerErasTest, calls_that_waited_for_its_start_get_the_claim_too) {
   RecordingSink old, modern;
   call(old);
   call(modern, "2", "", "{" + kClaim + "}");
-  start();
-  answer_discover(R"({"tools":{}})");
-  refuse_only("initialize", -32022);
+  introduce_modern_only(R"({"tools":{}})");
   answer_list(kTools);
   const auto lines = heard();
   ASSERT_THAT(lines, SizeIs(2));
@@ -195,7 +236,12 @@ TEST_F(StdioServerErasTest, a_modern_log_message_reaches_the_only_call_and_only_
 TEST_F(StdioServerErasTest, a_modern_server_may_ask_no_client_anything) {
   role = {.kind = Role::Kind::session, .instance = 3, .client_capabilities = R"({"sampling":{}})"};
   make();
-  make_ready_modern_only();
+  start();
+  refuse_only("initialize", -32022);
+  answer_discover(R"({"tools":{}})");
+  answer_list(kTools);
+  ASSERT_EQ(server->state(), State::ready);
+  heard();
   say(R"({"jsonrpc":"2.0","id":1,"method":"sampling/createMessage","params":{}})");
   EXPECT_THAT(observer.requests, IsEmpty());
   EXPECT_THAT(heard(), ElementsAre(HasSubstr("-32601")));

@@ -34,15 +34,21 @@ class CheckingSink final : public CallSink {
 class QuietObserver final : public Server::Observer {
  public:
   void on_offer_changed(Server& server) override {
-    for (const Item& tool : server.offer()->list(ListKind::tools)) {
-      CLAWQL_CHECK(!tool.key.empty() && tool.key.size() <= 128);
-      CLAWQL_CHECK(tool.json.size() >= tool.key_offset + tool.key_length);
-      CLAWQL_CHECK(tool.json[tool.key_offset] == '"');
+    for (const ListKind kind : kAllLists) {
+      for (const Item& item : server.offer()->list(kind)) {
+        CLAWQL_CHECK(!item.key.empty() && item.key.size() <= shape_of(kind).key_bytes);
+        CLAWQL_CHECK(item.json.size() >= item.key_offset + item.key_length);
+        CLAWQL_CHECK(item.json[item.key_offset] == '"');
+      }
     }
   }
   void on_settled(Server&) override {}
   void on_notification(Server&, const json::Document&) override {}
-  void on_request(Server&, const json::Document&) override {}
+  void on_request(Server& server, const json::Document& message) override {
+    const json::Value method = message.root().find("method");
+    CLAWQL_CHECK(method.equals("sampling/createMessage") || method.equals("roots/list"));
+    CLAWQL_CHECK(static_cast<StdioServer&>(server).role().kind == Role::Kind::session);
+  }
 };
 
 void turn(io::Loop& loop) {
@@ -62,6 +68,40 @@ void call(StdioServer& server, CheckingSink& sink) {
   if (id) sink.id = *id;
 }
 
+// How well the server behaved at first. Ids are ours: 1 (the waiting call), 2 (server/discover), 3 (initialize, in the
+// handshake era), then the four lists, then (in the modern era) the listen.
+void behave(testing_support::FakeProcess& process, io::Loop& loop, std::uint8_t manner) {
+  const std::string_view capabilities =
+      R"({"tools":{"listChanged":true},"resources":{"subscribe":true},"prompts":{},"logging":{}})";
+  const auto say = [&](int id, const std::string& rest) {
+    process.say(R"({"jsonrpc":"2.0","id":)" + std::to_string(id) + "," + rest + "}");
+    turn(loop);
+  };
+  const bool modern = (manner & 8U) != 0;
+  if ((manner & 1U) == 0) return;
+  say(2, modern ? R"("result":{"supportedVersions":["2026-07-28"],"capabilities":)" + std::string(capabilities) + "}"
+                : R"("error":{"code":-32601,"message":"x"})");
+  int next = 3;
+  if (!modern)
+    say(next++, R"("result":{"protocolVersion":")" + std::string((manner & 4U) != 0 ? "2025-03-26" : "2025-11-25") +
+                    R"(","capabilities":)" + std::string(capabilities) + "}");
+  if ((manner & 2U) == 0) return;
+  for (const int end = next + 4; next < end; ++next)
+    say(next, R"("result":{"tools":[{"name":"a","inputSchema":{"type":"object"}}],"resources":[],)"
+              R"("resourceTemplates":[],"prompts":[]})");
+  if (modern)
+    process.say(R"({"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":)"
+                R"({"io.modelcontextprotocol/subscriptionId":)" +
+                std::to_string(next) + "}}}");
+}
+
+Role role_of(std::uint8_t manner) {
+  const auto kind = (manner & 8U) != 0    ? Role::Kind::modern
+                    : (manner & 16U) != 0 ? Role::Kind::session
+                                          : Role::Kind::shared;
+  return {.kind = kind, .instance = 0, .client_capabilities = R"({"sampling":{},"roots":{}})"};
+}
+
 void run(std::uint8_t manner, std::string_view hostile) {
   base::FakeClock clock;
   io::Loop loop{clock};
@@ -69,21 +109,18 @@ void run(std::uint8_t manner, std::string_view hostile) {
   telemetry::Registry metrics;
   testing_support::FakeLauncher launcher;
   QuietObserver observer;
+  InstanceNumbers instances;
   base::Limits limits;
   limits.server_message = 64U << 10;
   limits.items_server = 20;
-  StdioServer server({loop, launcher, observer, log, metrics}, {.name = "fuzz", .prefix = "fuzz__"}, limits);
+  StdioServer server({loop, launcher, observer, log, metrics, instances}, {.name = "fuzz", .prefix = "fuzz__"}, limits,
+                     role_of(manner));
+  server.subscribe("test://a");
   testing_support::FakeProcess process;
   CheckingSink first, second;
   call(server, first);
   server.started(process.spawn(1));
-  // Ids 1 (the waiting call), 2 (initialize) and 3 (tools/list) are ours, in this order.
-  if ((manner & 1U) != 0)
-    process.say(R"({"jsonrpc":"2.0","id":2,"result":{"protocolVersion":")" +
-                std::string((manner & 4U) != 0 ? "2025-03-26" : "2025-11-25") +
-                R"(","capabilities":{"tools":{},"logging":{}}}})");
-  if ((manner & 2U) != 0)
-    process.say(R"({"jsonrpc":"2.0","id":3,"result":{"tools":[{"name":"a","inputSchema":{"type":"object"}}]}})");
+  behave(process, loop, manner);
   turn(loop);
   call(server, second);
   turn(loop);

@@ -66,14 +66,22 @@ void StdioServer::started(Pipes pipes) {
   own_.attach(*process_);
   handshake_deadline_.set(limit);
   Handshake::Handler& handshake_handler = *this;
-  handshake_.emplace(parts_.loop, own_, handshake_handler, role_, probes_);
+  handshake_.emplace(parts_.loop, own_, handshake_handler, role_, opening_);
   handshake_->begin();
 }
 
 // ---- handshake and lists
 
+Handshake::Opening StdioServer::first_opening() const {
+  if (role_.kind == Role::Kind::modern) return Handshake::Opening::modern_only;
+  return role_.kind == Role::Kind::session ? Handshake::Opening::initialize_first : Handshake::Opening::ask;
+}
+
 void StdioServer::on_introduced(Introduction who) {
-  if (handshake_->is_probing()) probes_ = false;  // it was not worth the time
+  if (who.modern)
+    opening_ = Handshake::Opening::modern_only;
+  else if (handshake_->is_probing())
+    opening_ = Handshake::Opening::no_question;  // the answer was not worth the time
   introduction_ = std::move(who);
   if (introduction_.protocol_version == kVersionWithBatches) process_->allow_batches();
   if (introduction_.modern)
@@ -87,7 +95,17 @@ void StdioServer::on_introduced(Introduction who) {
   lists_->begin();
 }
 
+// It may speak the handshake era all the same: another process must be asked.
+void StdioServer::on_refused_after_discover() {
+  opening_ = Handshake::Opening::known_modern;
+  restart_expected_ = true;
+  drop_conversation();
+  process_->close_input();
+  parts_.launcher.restart(settings_.name, role_.instance);
+}
+
 void StdioServer::on_handshake_refused(const std::string& why) {
+  opening_ = first_opening();
   drop_process();
   parts_.launcher.stop(settings_.name, role_.instance);
   fail(why);
@@ -193,9 +211,14 @@ void StdioServer::finish_exit() {
 // A server may end when it is asked what it does not know. One that dies before
 // it answers the first question ever is started once more and not asked; if it dies then too, that was not the reason.
 bool StdioServer::may_be_killed_by_probe() {
-  if (ever_ready_ || !handshake_ || role_.kind == Role::Kind::modern) return false;
-  probes_ = !handshake_->is_probing() || second_chance_used_;
-  return !probes_ && !std::exchange(second_chance_used_, true);
+  using enum Handshake::Opening;
+  if (ever_ready_ || !handshake_) return false;
+  const bool suspect = opening_ == ask && handshake_->is_probing() && !std::exchange(second_chance_used_, true);
+  if (suspect)
+    opening_ = no_question;
+  else if (opening_ == no_question)
+    opening_ = ask;
+  return suspect;
 }
 
 void StdioServer::on_misconduct(const std::string& why) {
@@ -242,6 +265,7 @@ void StdioServer::drop_process() {
 
 void StdioServer::fail(const std::string& why, bool ended_by_us) {
   state_ = State::failed;
+  failed_at_ = parts_.loop.now();
   reason_ = why;
   const auto last = stderr_tail_.last(1);
   // An end after which the supervisor starts nothing is one that was asked for.
@@ -255,20 +279,19 @@ void StdioServer::fail(const std::string& why, bool ended_by_us) {
 
 // ---- reload
 
-void StdioServer::change(const ipc::ServerSettings& settings, const base::Limits& limits,
-                         std::uint64_t fresh_instance) {
+void StdioServer::change(const ipc::ServerSettings& settings, const base::Limits& limits) {
   const bool entry_changed = settings.fingerprint != settings_.fingerprint;
   settings_ = settings;
   limits_ = limits;
   if (!entry_changed || state_ == State::stopped) return;
   restarts_in_a_row_ = 0;
-  probes_ = true;
+  opening_ = first_opening();
   reason_ = "its entry in the configuration changed";
   restart_.clear();
   if (role_.instance == kShared)
     restart_changed();
   else
-    become_instance(fresh_instance);
+    take_fresh_number();
 }
 
 void StdioServer::restart_changed() {
@@ -282,10 +305,15 @@ void StdioServer::restart_changed() {
   set_offer({});  // the new entry may allow less
 }
 
-void StdioServer::become_instance(std::uint64_t fresh) {
+// The supervisor brings a shared process back whatever it died of; of any other it may have let go.
+bool StdioServer::may_be_tried_again() const {
+  return state_ == State::failed && role_.instance != kShared && parts_.loop.now() - failed_at_ > kTryAgain;
+}
+
+void StdioServer::take_fresh_number() {
   const bool settles = state_ == State::starting;
   parts_.launcher.stop(settings_.name, role_.instance);
-  role_.instance = fresh;
+  role_.instance = parts_.instances.next();
   state_ = State::stopped;
   newest_incarnation_ = 0;
   restart_expected_ = false;

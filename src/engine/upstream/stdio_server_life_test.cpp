@@ -172,12 +172,12 @@ TEST_F(StdioServerLifeTest, a_changed_entry_restarts_the_process_and_hides_its_t
   RecordingSink sink, next;
   call(sink);
   auto same = settings;
-  server->change(same, limits, kShared);
+  server->change(same, limits);
   EXPECT_FALSE(sink.over);
   auto changed = settings;
   changed.fingerprint = "f2";
   changed.tools = {{"other"}};
-  server->change(changed, limits, kShared);
+  server->change(changed, limits);
   ASSERT_TRUE(sink.failure);
   EXPECT_THAT(list(), IsEmpty());
   EXPECT_THAT(launcher.asked, ElementsAre("start files", "restart files"));
@@ -189,6 +189,23 @@ TEST_F(StdioServerLifeTest, a_changed_entry_restarts_the_process_and_hides_its_t
   answer_list(R"({"tools":[)" + tool("echo") + "," + tool("other") + "]}");
   EXPECT_THAT(list(), SizeIs(1));
   EXPECT_THAT(heard(), SizeIs(1));
+}
+
+TEST_F(StdioServerLifeTest, a_second_process_that_failed_is_tried_again_after_a_while_under_a_fresh_number) {
+  role = {.kind = Role::Kind::modern, .instance = instances.next(), .client_capabilities = "{}"};
+  make();
+  RecordingSink first, second, third;
+  call(first);
+  server->exited(
+      {.name = "files", .instance = 1, .incarnation = 1, .how = "could not be started: full", .retry_ms = 0});
+  ASSERT_TRUE(first.failure);
+  pass(base::Milliseconds(9'000));
+  call(second);
+  EXPECT_TRUE(second.failure) << "not with every call";
+  pass(base::Milliseconds(1'500));
+  call(third);
+  EXPECT_FALSE(third.over);
+  EXPECT_THAT(launcher.asked, ElementsAre("start files 256", "stop files 256", "start files 512"));
 }
 
 TEST_F(StdioServerLifeTest, a_retired_server_fails_its_calls_and_takes_no_more) {

@@ -83,8 +83,8 @@ class StdioServerRig : public testing::Test {
 
   void make() {
     server.reset();
-    server = std::make_unique<StdioServer>(StdioServer::Parts{loop, launcher, observer, log, metrics}, settings, limits,
-                                           role);
+    server = std::make_unique<StdioServer>(StdioServer::Parts{loop, launcher, observer, log, metrics, instances},
+                                           settings, limits, role);
   }
   // Lets everything happen that is ready, then what became ready by it.
   void turn() {
@@ -186,6 +186,7 @@ class StdioServerRig : public testing::Test {
   FakeLauncher launcher;
   FakeProcess process;
   RecordingObserver observer;
+  InstanceNumbers instances;
   ipc::ServerSettings settings{
       .name = "files", .prefix = "files__", .tools = {}, .eager = true, .call_seconds = 0, .fingerprint = "f1"};
   base::Limits limits;

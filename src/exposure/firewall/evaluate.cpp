@@ -1,6 +1,7 @@
 #include "exposure/firewall/evaluate.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <iterator>
 #include <utility>
 
@@ -99,6 +100,15 @@ Flows translated(const Flows& flows, const Translation& translation, Family fami
   return out;
 }
 
+IntervalSet marked(const IntervalSet& before, const SetMark& change) {
+  const IntervalSet& all = all_of(Field::mark, Family::ipv4);
+  if (!change.bits) return all;
+  const auto [cleared, flipped] = *change.bits;
+  if (cleared == ~std::uint32_t{0}) return IntervalSet::of(flipped);
+  if (!before.is_single()) return all;
+  return IntervalSet::of((static_cast<std::uint32_t>(before.intervals()[0].first) & ~cleared) ^ flipped);
+}
+
 // By priority; those of equal priority in the order in which they were listed.
 std::vector<const BaseChain*> bases_of(const RuleSet& rules, Hook hook, bool translating) {
   std::multimap<int, const BaseChain*> sorted;
@@ -120,11 +130,43 @@ IntervalSet Topology::local_addresses(Family family) const {
   return out;
 }
 
+IntervalSet Topology::broadcast_addresses(Family family) const {
+  if (family == Family::ipv6) return {};
+  IntervalSet out = IntervalSet::of({{0xffffffffU, 0xffffffffU}, {0x7fffffffU, 0x7fffffffU}});
+  for (const Link& link : links)
+    for (const auto& [address, length] : link.addresses)
+      if (address.family == family && length < 31)
+        out = out.united(IntervalSet::of(prefix_range(address, length).last));
+  return out;
+}
+
+IntervalSet multicast_addresses(Family family) {
+  const Interval range = parse_network(family == Family::ipv4 ? "224.0.0.0/4" : "ff00::/8")->range;
+  return {range.first, range.last};
+}
+
+std::optional<IntervalSet> marks_like(std::uint32_t value, std::uint32_t mask) {
+  if ((value & ~mask) != 0) return IntervalSet();
+  if (mask == 0) return all_of(Field::mark, Family::ipv4);
+  // Free bits below the lowest fixed one make one interval; each way to set those above makes another.
+  const std::uint32_t low = (mask & (~mask + 1)) - 1;
+  const std::uint32_t high = ~mask & ~low;
+  if (std::popcount(high) > 12) return std::nullopt;
+  std::vector<Interval> pieces;
+  std::uint32_t above = 0;
+  do {
+    pieces.push_back({value | above, value | above | low});
+    above = (above - high) & high;  // the next subset
+  } while (above != 0);
+  return IntervalSet::of(std::move(pieces));
+}
+
 IntervalSet sources_from_outside(Family family) {
   std::vector<Interval> never;
   const auto texts = family == Family::ipv4
                          ? std::vector<const char*>{"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255"}
                          : std::vector<const char*>{"::", "::1", "ff00::/8"};
+  never.reserve(texts.size());
   for (const char* text : texts) never.push_back(parse_network(text)->range);
   return all_of(Field::source, family).without(IntervalSet::of(std::move(never)));
 }
@@ -151,18 +193,19 @@ std::vector<std::pair<IntervalSet, IntervalSet>> Topology::redirect_addresses(Fa
   return out;
 }
 
-Flows arriving(const Box& box, Family family) {
+Flows arriving(const Box& box, Family family, State state) {
   Flows out;
-  const auto add = [&](IntervalSet in, IntervalSet sources, State state) {
+  const auto add = [&](const IntervalSet& in, const IntervalSet& sources, State at_first) {
     Box start = box;
     start[Field::in_interface] = start[Field::in_interface].intersected(in);
     start[Field::source] = start[Field::source].intersected(sources);
-    start[Field::state] = only(state);
+    start[Field::state] = only(at_first);
     start[Field::translated] = IntervalSet::of(0);
+    start[Field::mark] = IntervalSet::of(0);
     if (!start.empty()) out.push_back({std::move(start), true, true, {}});
   };
   const IntervalSet& all = all_of(Field::in_interface, family);
-  add(loopback(), all_of(Field::source, family), State::fresh);
+  add(loopback(), all_of(Field::source, family), state);
   add(all.without(loopback()), sources_from_outside(family), State::invalid);
   return out;
 }
@@ -205,13 +248,17 @@ void Evaluator::select(const Rule& rule, const Condition& condition, Flows& insi
     append(skipped, without(inside, {tracked}));
     inside = intersected(inside, {tracked});
   }
+  if (condition.of_opening && state_ != State::fresh) {
+    append(skipped, Flows(inside));
+    return;
+  }
   Flows matched = intersected(inside, condition.may);
   if (matched.empty()) {
     append(skipped, std::move(inside));
     inside.clear();
     return;
   }
-  if (!condition.certain) doubts_.emplace(rule.id, condition.unknown);
+  if (!condition.certain && !condition.either_way) doubts_.emplace(rule.id, condition.unknown);
   append(skipped, without(inside, condition.certain ? condition.may : condition.must));
   inside = std::move(matched);
 }
@@ -264,6 +311,8 @@ Status Evaluator::run_rule(const Rule& rule, Walk& walk, unsigned depth) {
       for (Flow& flow : inside) flow.let_in_by.push_back(rule.id);
       append(walk.out.translated, std::move(inside));
       return {};
+    } else if (const auto* mark = std::get_if<SetMark>(&statement)) {
+      for (Flow& flow : inside) flow.box[Field::mark] = marked(flow.box[Field::mark], *mark);
     } else {
       for (Flow& flow : inside) flow.box[Field::state] = only(State::untracked);
     }
@@ -315,14 +364,19 @@ Result<Flows> Evaluator::translate(const Flows& flows) {
   // What this host sent to itself was translated (or not) in its output hook; untracked packets never are.
   Box eligible(rules_.space.family);
   eligible[Field::in_interface] = eligible[Field::in_interface].without(loopback());
-  eligible[Field::state] = only(State::fresh);
+  eligible[Field::state] = only(state_);
   Flows out = without(flows, {eligible});
   Flows rest = intersected(flows, {eligible});
+  // Only the packet that opens a connection meets these chains; the later ones go the way that it was given.
+  for (Flow& flow : rest) flow.box[Field::state] = only(State::fresh);
+  Flows decided;
   for (const BaseChain* base : bases_of(rules_, Hook::prerouting, true)) {
-    CLAWQL_TRY(Flows accepted, through_one(*base, rest, &out));
+    CLAWQL_TRY(Flows accepted, through_one(*base, rest, &decided));
     rest = std::move(accepted);
   }
-  append(out, std::move(rest));
+  append(decided, std::move(rest));
+  for (Flow& flow : decided) flow.box[Field::state] = only(state_);
+  append(out, std::move(decided));
   return out;
 }
 
@@ -333,7 +387,7 @@ Result<Flows> Evaluator::prerouting(const Flows& flows) {
     if (!tracked && priority >= kTrackingPriority) {
       tracked = true;
       for (Flow& flow : rest)
-        if (flow.box[Field::state] == only(State::invalid)) flow.box[Field::state] = only(State::fresh);
+        if (flow.box[Field::state] == only(State::invalid)) flow.box[Field::state] = only(state_);
     }
     if (!translated && priority >= kTranslationPriority) {
       translated = true;

@@ -12,7 +12,9 @@ namespace clawql::exposure::firewall {
 
 class Evaluator {
  public:
-  explicit Evaluator(const RuleSet& rules) : rules_(rules) {}
+  // `state`: what conntrack says of the packets: fresh ones open a connection, established ones belong to one that
+  // these rules let come about.
+  explicit Evaluator(const RuleSet& rules, State state = State::fresh) : rules_(rules), state_(state) {}
 
   // What is left of packets that came in, on its way to routing: destinations translated, states known. `flows` are
   // packets before conntrack: see arriving().
@@ -39,13 +41,14 @@ class Evaluator {
   Status spend(std::size_t flows);
 
   const RuleSet& rules_;
+  const State state_;
   std::set<std::pair<RuleId, std::string>> doubts_;
   std::size_t spent_ = 0;
 };
 
-// New packets of this box as they come in: nothing is known to conntrack yet, but what this host sent to itself by lo.
-// Sources that no router delivers (0.0.0.0/8, loopback and multicast ones from outside) are left out.
-Flows arriving(const Box& box, Family family);
+// Packets of this box as they come in: nothing is known to conntrack yet, but (`state`) what this host sent to itself
+// by lo. Sources that no router delivers (0.0.0.0/8, loopback and multicast ones from outside) are left out.
+Flows arriving(const Box& box, Family family, State state = State::fresh);
 
 // The sources that packets from outside can have.
 IntervalSet sources_from_outside(Family family);

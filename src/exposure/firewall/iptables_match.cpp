@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <functional>
 #include <map>
 #include <optional>
@@ -66,7 +67,7 @@ class RuleParser {
     if (name == "-j" || name == "-g") return target(name == "-g");
     if (name == "-m") {
       if (at_ == words_.size()) return fail("a rule ends with \"-m\"");
-      ++at_;  // its options say what is matched
+      module_ = words_[at_++];  // its options say what is matched
       if (words_[at_ - 1] == "socket" || words_[at_ - 1] == "rpfilter") doubt("-m " + words_[at_ - 1]);
       return {};
     }
@@ -74,12 +75,16 @@ class RuleParser {
     if (name == "--comment") return skip_one();
     if (name == "--syn") {
       constant(true);
+      parsed_.conditions.back().of_opening = true;
       return {};
     }
     if (name == "--tcp-flags") return tcp_flags();
     if (name == "--ctstate" || name == "--state") return states();
     if (name == "--ctdir") return one_constant("ORIGINAL", "REPLY", true);
     if (name == "--dst-type") return destination_type();
+    if (name == "--mark" && module_ == "mark") return mark();
+    if (name == "--pkt-type") return packet_type();
+    if (name == "--set" && module_ == "recent") return {};  // matches always; its list is asked elsewhere
     if (name == "--icmp-type" || name == "--icmpv6-type") {
       constant(false, true);
       return skip_one();
@@ -164,8 +169,9 @@ class RuleParser {
     if (matches == (negated_ && !whatever)) box[Field::state] = {};
     add(std::move(box), wants_tracking);
   }
-  void doubt(std::string why) {
+  void doubt(std::string why, bool either_way = false) {
     Condition condition;
+    condition.either_way = either_way;
     condition.may = {Box(space_.family)};
     condition.certain = false;
     condition.unknown = std::move(why);
@@ -224,9 +230,10 @@ class RuleParser {
     else if ((*mask & kFixed & kSyn) != (*wanted & kFixed))
       constant(false);  // by the fixed bits alone it is no such packet
     else if ((*mask & ~kFixed) != 0)
-      doubt("--tcp-flags " + mask_text + " " + wanted_text);
+      doubt("--tcp-flags " + mask_text + " " + wanted_text, true);
     else
       constant(true);
+    parsed_.conditions.back().of_opening = true;
     return {};
   }
 
@@ -257,13 +264,38 @@ class RuleParser {
     return {};
   }
 
+  Status mark() {
+    CLAWQL_TRY(const std::string text, word("--mark"));
+    const auto slash = text.find('/');
+    const auto value = mark_number(std::string_view(text).substr(0, slash));
+    const auto mask = slash == std::string::npos ? std::optional(~std::uint32_t{0})
+                                                 : mark_number(std::string_view(text).substr(slash + 1));
+    const auto values = value && mask ? marks_like(*value, *mask) : std::nullopt;
+    if (!values) {
+      doubt("--mark " + text);
+      return {};
+    }
+    const IntervalSet& all = all_of(Field::mark, space_.family);
+    add(Box(space_.family).with(Field::mark, negated_ ? all.without(*values) : *values));
+    return {};
+  }
+
+  // To this host alone, on its link. TCP takes nothing else; a neighbour can send UDP either way.
+  Status packet_type() {
+    CLAWQL_TRY(const std::string type, word("--pkt-type"));
+    if (space_.protocol != kTcp)
+      doubt("--pkt-type " + type, true);
+    else
+      constant(type == "unicast" || type == "host");
+    return {};
+  }
+
   Status destination_type() {
     CLAWQL_TRY(const std::string type, word("--dst-type"));
     std::optional<IntervalSet> values;
     if (type == "LOCAL" && topology_.complete) values = topology_.local_addresses(space_.family);
-    if (type == "MULTICAST")
-      values = space_.family == Family::ipv4 ? IntervalSet(0xe0000000U, 0xefffffffU)
-                                             : IntervalSet(parse_network("ff00::/8")->range.first, ~Number{0});
+    if (type == "BROADCAST" && topology_.complete) values = topology_.broadcast_addresses(space_.family);
+    if (type == "MULTICAST") values = multicast_addresses(space_.family);
     if (!values) {
       doubt("addrtype --dst-type " + type);
       return {};
@@ -278,7 +310,13 @@ class RuleParser {
     if (!name.starts_with('-')) return fail("a rule holds \"" + name + "\" where an option is expected");
     std::string text = name;
     while (at_ < words_.size() && words_[at_] != "!" && !words_[at_].starts_with('-')) text += " " + words_[at_++];
-    doubt(text);
+    // Headers that a packet may have or not, and rates.
+    constexpr std::array<std::string_view, 17> kEitherWay{
+        "rt",  "frag", "dst",    "hbh",   "ipv6header", "hl",        "ttl",       "length", "dscp",
+        "tos", "ecn",  "tcpmss", "limit", "hashlimit",  "connlimit", "statistic", "string"};
+    const bool rate = module_ == "recent" && std::ranges::find(words_, "--hitcount") != words_.end();
+    const bool tcp_option = name == "--tcp-option";
+    doubt(text, rate || tcp_option || std::ranges::find(kEitherWay, module_) != kEitherWay.end());
     return {};
   }
 
@@ -287,6 +325,7 @@ class RuleParser {
   const Topology& topology_;
   std::size_t at_ = 0;
   bool negated_ = false;
+  std::string module_;  // the last -m
   Parsed parsed_;
 };
 
@@ -312,6 +351,14 @@ Result<std::vector<std::string>> words_of(std::string_view line) {
     }
   }
   if (quoted) return fail("a quote is not closed");
+  return out;
+}
+
+std::optional<std::uint32_t> mark_number(std::string_view text) {
+  if (!text.starts_with("0x")) return base::parse_decimal<std::uint32_t>(text);
+  std::uint32_t out = 0;
+  const auto [end, error] = std::from_chars(text.data() + 2, text.data() + text.size(), out, 16);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return out;
 }
 

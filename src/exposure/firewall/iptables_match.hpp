@@ -22,4 +22,7 @@ Result<std::vector<std::string>> words_of(std::string_view line);
 // `words`: what follows "-A CHAIN".
 Result<Parsed> parse_rule(const std::vector<std::string>& words, Space space, const Topology& topology);
 
+// "12" or "0xc".
+std::optional<std::uint32_t> mark_number(std::string_view text);
+
 }  // namespace clawql::exposure::firewall::iptables

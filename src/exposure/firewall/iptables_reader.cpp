@@ -117,6 +117,13 @@ class Reader {
     std::string text;
     for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
     rule.id = rules_.add_text({tool_ + " " + table_, text.substr(0, 300)});
+    // fail2ban adds and removes the rules of its chains all the time: whom they stop today may come tomorrow.
+    if (words[1].starts_with("f2b-"))
+      for (Condition& condition : parsed.conditions) {
+        condition.must.clear();
+        condition.certain = false;
+        condition.unknown = "the chain " + words[1] + ", which fail2ban fills at run time";
+      }
     for (Condition& condition : parsed.conditions) rule.statements.emplace_back(std::move(condition));
     add_target(rule, parsed);
     std::vector<Rule>& there = chain->second.rules;
@@ -129,10 +136,14 @@ class Reader {
     const auto verdict = [&rule](VerdictKind kind, std::string chain = {}) {
       rule.statements.emplace_back(Verdict{kind, std::move(chain)});
     };
-    // What changes neither the packet's way nor its destination. Marks: matches on them are not understood.
-    constexpr std::array<std::string_view, 18> kHarmless{
-        "LOG",      "NFLOG",      "ULOG", "MARK", "CONNMARK", "TCPMSS", "SET",         "TRACE",   "CLASSIFY",
-        "CHECKSUM", "MASQUERADE", "SNAT", "DSCP", "TOS",      "TTL",    "CONNSECMARK", "SECMARK", "AUDIT"};
+    // What changes neither the packet's way nor its destination.
+    constexpr std::array<std::string_view, 17> kHarmless{
+        "LOG",        "NFLOG", "ULOG", "CONNMARK", "TCPMSS", "SET",         "TRACE",   "CLASSIFY", "CHECKSUM",
+        "MASQUERADE", "SNAT",  "DSCP", "TOS",      "TTL",    "CONNSECMARK", "SECMARK", "AUDIT"};
+    if (target == "MARK" || (target == "CONNMARK" && has(parsed, "--restore-mark"))) {
+      rule.statements.emplace_back(mark_of(parsed));
+      return;
+    }
     if (target.empty() || std::ranges::find(kHarmless, target) != kHarmless.end()) return;
     if (target == "ACCEPT") return verdict(VerdictKind::accept);
     if (target == "DROP" || target == "REJECT") return verdict(VerdictKind::drop);
@@ -157,6 +168,17 @@ class Reader {
     unknown.unknown = "the target " + target;
     rule.statements.emplace_back(std::move(unknown));
     verdict(VerdictKind::may_accept);
+  }
+
+  // iptables-save writes --set-xmark VALUE/MASK, whatever was said.
+  static SetMark mark_of(const iptables::Parsed& parsed) {
+    const std::string text = value_of(parsed, "--set-xmark");
+    const auto slash = text.find('/');
+    const auto value = iptables::mark_number(std::string_view(text).substr(0, slash));
+    const auto mask = slash == std::string::npos ? std::optional(~std::uint32_t{0})
+                                                 : iptables::mark_number(std::string_view(text).substr(slash + 1));
+    if (parsed.target != "MARK" || !value || !mask) return {};
+    return {SetMark::Bits{*mask, *value}};
   }
 
   static bool has(const iptables::Parsed& parsed, std::string_view option) {

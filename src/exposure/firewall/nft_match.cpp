@@ -14,13 +14,17 @@ using json::Kind;
 using json::Value;
 
 Keys one(Key key) {
-  return {{std::move(key)}, false, {}};
+  return {{key}, false, {}, false};
 }
 Keys never() {
-  return {{}, true, {}};
+  return {{}, true, {}, false};
 }
 Keys unknown(std::string what) {
-  return {{}, false, std::move(what)};
+  return {{}, false, std::move(what), false};
+}
+// Whoever sends the packet makes it so or not.
+Keys senders_choice(std::string what) {
+  return {{}, false, std::move(what), true};
 }
 
 Keys meta_key(std::string_view key, Space space) {
@@ -30,6 +34,9 @@ Keys meta_key(std::string_view key, Space space) {
   if (key == "nfproto") return one({Key::Kind::family, {}, Number{space.family == Family::ipv4 ? 2U : 10U}});
   if (key == "protocol")
     return one({Key::Kind::ether_type, {}, Number{space.family == Family::ipv4 ? 0x0800U : 0x86ddU}});
+  if (key == "pkttype") return one({Key::Kind::packet_type, {}, Number{0}, false, space.protocol != kTcp});
+  if (key == "mark") return one({Key::Kind::mark, Field::mark, {}});
+  if (key == "length") return senders_choice("meta length");
   return unknown("meta " + std::string(key));
 }
 
@@ -40,7 +47,7 @@ Keys address_key(std::string_view field, Family family, Space space) {
   if (field == "protocol") return one({Key::Kind::protocol, {}, Number{space.protocol}});
   if (field == "nexthdr") return one({Key::Kind::protocol, {}, Number{space.protocol}, false, true});
   if (field == "version") return unknown("ip version");
-  return unknown((family == Family::ipv4 ? "ip " : "ip6 ") + std::string(field));
+  return senders_choice((family == Family::ipv4 ? "ip " : "ip6 ") + std::string(field));
 }
 
 Keys payload_key(Value payload, Space space) {
@@ -56,6 +63,7 @@ Keys payload_key(Value payload, Space space) {
   }
   if (field == "dport") return one({Key::Kind::port, Field::destination_port, {}});
   if (field == "sport") return one({Key::Kind::port, Field::source_port, {}});
+  if (field != "flags") return senders_choice(protocol + " " + field);
   if (field == "flags" && space.protocol == kTcp) return one({Key::Kind::flags, {}, Number{kSyn}, false, true});
   return unknown(protocol + " " + field);
 }
@@ -86,7 +94,8 @@ Keys fib_key(Value fib) {
       flags.equals("daddr") || (flags.size() == 1 && (*flags.elements().begin()).equals("daddr"));
   if (fib.find("result").equals("type") && of_destination)
     return one({Key::Kind::address_type, Field::destination, {}});
-  return unknown("fib");
+  return unknown("fib " + text_of(fib.find("flags")) + " " + text_of(fib.find("result")) +
+                 " (the answer depends on the routes)");
 }
 
 std::optional<IntervalSet> number_set(Value value, Number limit) {
@@ -138,8 +147,15 @@ std::optional<IntervalSet> named_value(const Key& key, const std::string& name, 
     case Key::Kind::flags: return std::nullopt;
     case Key::Kind::address_type:
       if (name == "local" && around.topology.complete) return around.topology.local_addresses(around.space.family);
-      if (name == "multicast" && around.space.family == Family::ipv4) return IntervalSet(0xe0000000U, 0xefffffffU);
+      if (name == "broadcast" && around.topology.complete)
+        return around.topology.broadcast_addresses(around.space.family);
+      if (name == "multicast") return multicast_addresses(around.space.family);
       return std::nullopt;
+    case Key::Kind::packet_type:
+      if (name == "host" || name == "unicast") return IntervalSet::of(0);
+      return name == "broadcast" || name == "multicast" || name == "other" ? std::optional(IntervalSet::of(1))
+                                                                           : std::nullopt;
+    case Key::Kind::mark: return std::nullopt;
     case Key::Kind::port: return std::nullopt;
   }
   return std::nullopt;
@@ -163,6 +179,9 @@ std::optional<IntervalSet> part_value(const Key& key, Value value, const Surroun
   if (value.is(Kind::number)) {
     if (key.kind == Key::Kind::port) return number_set(value, 65535);
     if (key.kind == Key::Kind::protocol) return number_set(value, 255);
+    if (key.kind == Key::Kind::mark)
+      if (const auto number = value.uint64(); number && *number <= 0xffffffffU)
+        return marks_like(static_cast<std::uint32_t>(*number), key.mask);
     return std::nullopt;
   }
   const auto name = value.string();
@@ -257,8 +276,9 @@ void add_values(Values& out, const Keys& keys, Value right, const Surroundings& 
     add_box(out.boxes, keys, Box(around.space.family).with(*keys.parts[0].field, IntervalSet::of(std::move(gathered))));
 }
 
-Condition uncertain(Family family, std::string why) {
+Condition uncertain(Family family, std::string why, bool either_way = false) {
   Condition out;
+  out.either_way = either_way;
   out.may = {Box(family)};
   out.certain = false;
   out.unknown = std::move(why);
@@ -295,6 +315,8 @@ std::optional<bool> flags_match(Value left, std::string_view operation, Value ri
   if (!wanted) return std::nullopt;
   constexpr unsigned kFixed = kFin | kSyn | kRst | kAck;  // of a packet that opens a connection; the rest is free
   if (operation == "in") return (*wanted & ~kFixed) == 0 ? std::optional((*wanted & kSyn) != 0) : std::nullopt;
+  // None of them.
+  if (operation == "!") return (*wanted & ~kFixed) == 0 ? std::optional((*wanted & kSyn) == 0) : std::nullopt;
   if ((mask & ~kFixed) != 0) return std::nullopt;
   const bool equal = (kSyn & mask) == *wanted;
   if (operation == "==") return equal;
@@ -309,12 +331,15 @@ Keys keys_of(Value left, const Surroundings& around) {
   if (const Value payload = left.find("payload")) return payload_key(payload, around.space);
   if (const Value ct = left.find("ct")) return tracking_key(ct, around.space);
   if (const Value fib = left.find("fib")) return fib_key(fib);
+  // Headers that a packet may have or not.
+  if (left.find("exthdr") || left.find("tcp option") || left.find("ip option")) return senders_choice(text_of(left));
   if (const Value concat = left.find("concat")) {
     Keys out;
     for (const Value part : concat.elements()) {
       Keys inner = keys_of(part, around);
       if (inner.never) return never();
       if (!inner.unknown.empty() && out.unknown.empty()) out.unknown = inner.unknown;
+      out.either_way = false;
       out.parts.insert(out.parts.end(), inner.parts.begin(), inner.parts.end());
     }
     return out;
@@ -323,6 +348,11 @@ Keys keys_of(Value left, const Surroundings& around) {
     Keys inner = keys_of(*masked.elements().begin(), around);
     if (inner.never) return inner;
     if (inner.parts.size() == 1 && inner.parts[0].kind == Key::Kind::flags) return inner;
+    const auto mask = (*++masked.elements().begin()).uint64();
+    if (inner.parts.size() == 1 && inner.parts[0].kind == Key::Kind::mark && mask && *mask <= 0xffffffffU) {
+      inner.parts[0].mask = static_cast<std::uint32_t>(*mask);
+      return inner;
+    }
     return unknown(text_of(left));
   }
   return unknown(text_of(left));
@@ -331,9 +361,9 @@ Keys keys_of(Value left, const Surroundings& around) {
 Condition condition_of(const Keys& keys, std::string_view operation, Value right, const Surroundings& around) {
   const Family family = around.space.family;
   if (keys.never) return {};
-  if (!keys.unknown.empty() || keys.parts.empty()) return uncertain(family, keys.unknown);
+  if (!keys.unknown.empty() || keys.parts.empty()) return uncertain(family, keys.unknown, keys.either_way);
   const Key& first = keys.parts[0];
-  if (first.kind == Key::Kind::flags) return uncertain(family, "tcp flags");
+  if (first.kind == Key::Kind::flags) return uncertain(family, "tcp flags", true);
 
   Condition out;
   out.wants_tracking = std::ranges::any_of(keys.parts, &Key::wants_tracking);
@@ -358,7 +388,7 @@ Condition condition_of(const Keys& keys, std::string_view operation, Value right
 
   const bool negated = operation == "!=";
   const bool status_not_dnat = first.kind == Key::Kind::status && operation != "in";
-  if (std::ranges::any_of(keys.parts, &Key::hidden)) values.unknown = "IPv6 extension headers can hide the protocol";
+  if (std::ranges::any_of(keys.parts, &Key::hidden)) values.unknown = "the sender decides";
   if (status_not_dnat) return uncertain(family, "ct status compared whole");
   if (values.unknown.empty()) {
     out.may = negated ? complement(values.boxes, family) : std::move(values.boxes);
@@ -367,6 +397,7 @@ Condition condition_of(const Keys& keys, std::string_view operation, Value right
   out.certain = false;
   out.unknown = values.unknown;
   const bool hidden = std::ranges::any_of(keys.parts, &Key::hidden);
+  out.either_way = hidden;
   if (negated) {
     out.may = hidden ? std::vector{Box(family)} : complement(values.boxes, family);
   } else {
@@ -386,6 +417,7 @@ Condition condition_of_match(Value match, const Surroundings& around) {
   if (keys.parts.size() == 1 && keys.parts[0].kind == Key::Kind::flags && !keys.never)
     if (const auto matches = flags_match(left, operation, match.find("right"))) {
       Condition out;
+      out.of_opening = true;
       if (*matches) out.may = {Box(around.space.family)};
       return out;
     }
@@ -420,7 +452,7 @@ std::string text_of(Value value) {
   if (const Value ct = value.find("ct"))
     return "ct " + (ct.find("dir") ? text_of(ct.find("dir")) + " " : "") + text_of(ct.find("key"));
   for (const auto& [key, member] : value.members()) {
-    const std::string name = key.string().value_or("");
+    std::string name = key.string().value_or("");
     if (member.is(Kind::null)) return name;
     if (name == "&" && member.size() == 2) {
       auto at = member.elements().begin();

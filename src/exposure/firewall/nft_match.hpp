@@ -36,19 +36,23 @@ struct Key {
     status,
     direction,
     flags,
-    address_type
+    address_type,
+    packet_type,
+    mark
   };
   Kind kind = Kind::port;
   std::optional<Field> field;      // absent: the same for all packets of the space
   std::optional<Number> constant;  // then: that value
   bool wants_tracking = false;
-  bool hidden = false;  // a sender can make it differ (IPv6 extension headers)
+  bool hidden = false;                     // a sender can make it differ (IPv6 extension headers)
+  std::uint32_t mask = ~std::uint32_t{0};  // of a mark
 };
 
 struct Keys {
   std::vector<Key> parts;
-  bool never = false;   // about another family or protocol
-  std::string unknown;  // not empty: not understood
+  bool never = false;       // about another family or protocol
+  std::string unknown;      // not empty: not understood
+  bool either_way = false;  // then: because the sender decides (see Condition)
 };
 
 Keys keys_of(json::Value left, const Surroundings& around);

@@ -1,9 +1,11 @@
 #include "exposure/firewall/nft_reader.hpp"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
 #include "exposure/firewall/nft_match.hpp"
+#include "exposure/firewall/protocol.hpp"
 
 namespace clawql::exposure::firewall {
 namespace {
@@ -27,6 +29,12 @@ bool has_flag(Value flags, std::string_view wanted) {
   for (const Value flag : flags.elements())
     if (flag.equals(wanted)) return true;
   return false;
+}
+
+// Sets that say nothing of it, but whose program adds and removes all the time (fail2ban, CrowdSec).
+bool is_filled_by_a_program(std::string_view name) {
+  return name.starts_with("addr-set-") || name.starts_with("addr6-set-") || name.starts_with("f2b-") ||
+         name.starts_with("crowdsec");
 }
 
 class Reader {
@@ -57,8 +65,9 @@ class Reader {
       const Value set = object.find(kind);
       if (!set) continue;
       const Value flags = set.find("flags");
-      sets_[table_key(set)][set.find("name").string().value_or("")] =
-          NamedSet{set.find("elem"), has_flag(flags, "timeout") || has_flag(flags, "dynamic")};
+      const std::string name = set.find("name").string().value_or("");
+      sets_[table_key(set)][name] = NamedSet{
+          set.find("elem"), has_flag(flags, "timeout") || has_flag(flags, "dynamic") || is_filled_by_a_program(name)};
     }
     // Elements that are listed apart from their set.
     if (const Value element = object.find("element")) {
@@ -156,6 +165,7 @@ class Reader {
       rule.statements.emplace_back(nft::condition_of_match(match, around));
       return;
     }
+    if (const Value reject = expression.find("reject")) add_reject_match(rule, table, reject);
     if (auto verdict = verdict_of(expression, table)) {
       rule.statements.emplace_back(std::move(*verdict));
       return;
@@ -181,6 +191,28 @@ class Reader {
     add_other(rule, name, expression);
   }
 
+  // nft leaves out of its listing what a reject implies: of the rule `meta nfproto ipv6 meta l4proto tcp reject with
+  // tcp reset` in an inet table it prints neither the family nor, in an ip table, the protocol.
+  void add_reject_match(Rule& rule, const std::string& table, Value reject) {
+    const Value type = reject.find("type");
+    const Family family = rules_.space.family;
+    if ((type.equals("icmp") && family != Family::ipv4) || (type.equals("icmpv6") && family != Family::ipv6) ||
+        (type.equals("tcp reset") && rules_.space.protocol != kTcp)) {
+      rule.statements.emplace_back(Condition{});
+      return;
+    }
+    const bool names_family = std::ranges::any_of(rule.statements, [family](const Statement& statement) {
+      const auto* condition = std::get_if<Condition>(&statement);
+      const auto says = [family](const Box& box) {
+        return box[Field::source] != all_of(Field::source, family) ||
+               box[Field::destination] != all_of(Field::destination, family);
+      };
+      return condition && std::ranges::any_of(condition->may, says);
+    });
+    if (type.equals("tcp reset") && table.starts_with("inet ") && !names_family)
+      rule.statements.emplace_back(doubt("whether the reset is for IPv4 or IPv6 alone, which nft leaves out"));
+  }
+
   void add_other(Rule& rule, const std::string& name, Value expression) {
     // What changes neither the packet's way nor its destination.
     constexpr std::array<std::string_view, 11> kHarmless{"counter", "log",  "snat", "masquerade", "set",     "map",
@@ -188,7 +220,10 @@ class Reader {
     for (const std::string_view harmless : kHarmless)
       if (name == harmless) return;
     if (name == "limit" || name == "quota" || name == "ct count" || name == "connlimit") {
-      rule.statements.emplace_back(doubt(name + ", which lets a part of the packets pass"));
+      // A part of the packets matches and a part does not; a quota is used up once and for all.
+      Condition part = doubt(name + ", which lets a part of the packets pass");
+      part.either_way = name != "quota";
+      rule.statements.emplace_back(std::move(part));
       return;
     }
     if (name == "queue") {
@@ -198,7 +233,14 @@ class Reader {
     }
     if (name == "mangle") {
       const Value changed = expression.find("mangle").find("key");
-      // Marks and the like: matches on them are not understood, so nothing is lost.
+      if (changed.find("meta").find("key").equals("mark")) {
+        SetMark mark;
+        if (const auto value = expression.find("mangle").find("value").uint64(); value && *value <= 0xffffffffU)
+          mark.bits = {~std::uint32_t{0}, static_cast<std::uint32_t>(*value)};
+        rule.statements.emplace_back(mark);
+        return;
+      }
+      // Marks of connections and the like: matches on them are not understood, so nothing is lost.
       if (!changed.find("payload")) return;
     }
     if (name == "xt" && expression.find("xt").find("type").equals("match")) {

@@ -154,6 +154,7 @@ class ZoneReader {
 void sort_entries(std::vector<Entry>& entries) {
   std::vector<Entry> sorted;
   std::vector<int> priorities;
+  priorities.reserve(entries.size());
   for (const Entry& entry : entries) priorities.push_back(entry.priority);
   std::ranges::sort(priorities);
   const auto end = std::ranges::unique(priorities).begin();

@@ -15,7 +15,8 @@ constexpr std::array<Field, kFields> kAllFields{Field::in_interface,
                                                 Field::state,
                                                 Field::translated,
                                                 Field::original_destination,
-                                                Field::original_destination_port};
+                                                Field::original_destination_port,
+                                                Field::mark};
 
 // Where a flow keeps a field.
 Field kept_in(const Flow& flow, Field field) {
@@ -32,6 +33,7 @@ const IntervalSet& all_of(Field field, Family family) {
   static const IntervalSet ports(0, 65535);
   static const IntervalSet states(0, 4);
   static const IntervalSet flag(0, 1);
+  static const IntervalSet marks(0, 0xffffffffU);
   switch (field) {
     case Field::in_interface:
     case Field::out_interface: return names;
@@ -43,6 +45,7 @@ const IntervalSet& all_of(Field field, Family family) {
     case Field::original_destination_port: return ports;
     case Field::state: return states;
     case Field::translated: return flag;
+    case Field::mark: return marks;
   }
   return names;
 }

@@ -27,8 +27,9 @@ enum class Field : std::uint8_t {
   translated,  // 1: DNAT or REDIRECT changed the destination
   original_destination,
   original_destination_port,
+  mark,  // the packet's own, which rules set and ask for
 };
-inline constexpr std::size_t kFields = 10;
+inline constexpr std::size_t kFields = 11;
 
 enum class State : std::uint8_t { invalid, fresh, established, related, untracked };  // fresh: what the rules call NEW
 

@@ -6,6 +6,7 @@
 #include "exposure/firewall/evaluate.hpp"
 #include "exposure/firewall/iptables_reader.hpp"
 #include "exposure/firewall/nft_reader.hpp"
+#include "exposure/firewall/protocol.hpp"
 #include "exposure/firewall/verify.hpp"
 
 namespace clawql::exposure::firewall {
@@ -25,7 +26,12 @@ IntervalSet loopback_addresses(Family family) {
 class Reacher {
  public:
   Reacher(const Listener& listener, const RuleSet& rules, const Topology& topology)
-      : listener_(listener), rules_(rules), topology_(topology), family_(rules.space.family), evaluator_(rules) {}
+      : listener_(listener),
+        rules_(rules),
+        topology_(topology),
+        family_(rules.space.family),
+        evaluator_(rules),
+        later_(rules, State::established) {}
 
   Result<std::vector<Reach>> run() {
     Box start(family_);
@@ -34,6 +40,7 @@ class Reacher {
       start[Field::destination_port] = IntervalSet::of(listener_.port);
     }
     CLAWQL_TRY(const Flows routed, evaluator_.prerouting(arriving(start, family_)));
+    CLAWQL_TRY(later_routed_, later_.prerouting(arriving(start, family_, State::established)));
     std::vector<Reach> out;
     CLAWQL_CHECKED(add_input(routed, out));
     CLAWQL_CHECKED(add_forwards(routed, out));
@@ -44,8 +51,18 @@ class Reacher {
  private:
   IntervalSet socket_addresses() const {
     if (listener_.address) return IntervalSet::of(listener_.address->value);
-    if (topology_.complete) return topology_.local_addresses(family_);
-    return all_of(Field::destination, family_);
+    if (!topology_.complete) return all_of(Field::destination, family_);
+    // A UDP socket on any address gets what is sent to everybody, too.
+    const IntervalSet own = topology_.local_addresses(family_);
+    if (listener_.protocol == kTcp) return own;
+    return own.united(topology_.broadcast_addresses(family_)).united(multicast_addresses(family_));
+  }
+
+  // Whoever comes, comes whatever its mark was at the end.
+  Flows finished(Flows flows) const {
+    for (Flow& flow : flows) flow.box[Field::mark] = all_of(Field::mark, family_);
+    tidy(flows);
+    return flows;
   }
 
   // What routing and the socket itself refuse, whatever the rules say.
@@ -70,9 +87,14 @@ class Reacher {
     socket[Field::destination] = socket_addresses();
     socket[Field::destination_port] = IntervalSet::of(listener_.port);
     CLAWQL_TRY(Flows flows, evaluator_.input(without_refused(intersected(routed, {socket}))));
-    tidy(flows);
-    out.push_back(
-        {family_, false, endpoint(socket_addresses(), IntervalSet::of(listener_.port)), std::move(flows), {}, {}});
+    CLAWQL_TRY(Flows later, later_.input(without_refused(intersected(later_routed_, {socket}))));
+    out.push_back({family_,
+                   false,
+                   endpoint(socket_addresses(), IntervalSet::of(listener_.port)),
+                   finished(std::move(flows)),
+                   finished(std::move(later)),
+                   {},
+                   {}});
     return {};
   }
 
@@ -96,7 +118,7 @@ class Reacher {
   }
 
   Status add_forwards(const Flows& routed, std::vector<Reach>& out) {
-    if (listener_.is_loopback() || !(family_ == Family::ipv4 ? topology_.forwards4 : topology_.forwards6)) return {};
+    if (!(family_ == Family::ipv4 ? topology_.forwards4 : topology_.forwards6)) return {};
     for (const auto& [addresses, ports] : targets(routed)) {
       Box there(family_);
       there[Field::destination] = addresses;
@@ -106,9 +128,14 @@ class Reacher {
       const auto interfaces = way_out(addresses);
       if (interfaces) there[Field::out_interface] = *interfaces;
       CLAWQL_TRY(Flows flows, evaluator_.forward(intersected(routed, {there})));
-      tidy(flows);
-      out.push_back(
-          {family_, true, endpoint(addresses, ports), std::move(flows), {}, interfaces.value_or(IntervalSet())});
+      CLAWQL_TRY(Flows later, later_.forward(intersected(later_routed_, {there})));
+      out.push_back({family_,
+                     true,
+                     endpoint(addresses, ports),
+                     finished(std::move(flows)),
+                     finished(std::move(later)),
+                     {},
+                     interfaces.value_or(IntervalSet())});
     }
     return {};
   }
@@ -130,7 +157,7 @@ class Reacher {
 
   std::string endpoint(const IntervalSet& addresses, const IntervalSet& ports) const {
     std::string host = addresses == all_of(Field::destination, family_) ? "*" : networks_text(family_, addresses);
-    if (!listener_.address && topology_.complete && addresses == topology_.local_addresses(family_)) host = "this host";
+    if (!listener_.address && topology_.complete && addresses == socket_addresses()) host = "this host";
     if (family_ == Family::ipv6 && addresses.is_single()) host = "[" + host + "]";
     std::string port;
     for (const Interval& one : ports.intervals()) {
@@ -145,6 +172,8 @@ class Reacher {
   const Topology& topology_;
   const Family family_;
   Evaluator evaluator_;
+  Evaluator later_;
+  Flows later_routed_;
 };
 
 }  // namespace

@@ -73,10 +73,10 @@ std::string render_removal(Backend backend) {
 
 namespace parts {
 
-std::vector<Target> targets_of(const std::vector<Listener>& listeners) {
+std::vector<Target> targets_of(const std::vector<Listener>& listeners, Loopback loopback) {
   std::vector<Target> out;
   for (const Listener& listener : listeners) {
-    if (listener.is_loopback() || !listener.sources_declared) continue;
+    if (listener.is_loopback() ? loopback == Loopback::left_out : !listener.sources_declared) continue;
     for (const Family family : {Family::ipv4, Family::ipv6}) {
       if (!listener.uses(family)) continue;
       Target target{&listener, family, {}, {}, listener.allowed_interfaces()};

@@ -1,6 +1,7 @@
 // Docker with iptables: published ports never meet INPUT. DOCKER-USER is the first thing in FORWARD, behind DNAT, so
 // the port that the client used is asked of conntrack; and packets that are routed to a container's own address, where
-// nothing was translated, are stopped too.
+// nothing was translated, are stopped too. A port that is published on loopback alone has the same ways around it:
+// older engines translate what a neighbour sends to 127.0.0.1, and let everybody to the container's own address.
 #include "exposure/firewall/render_parts.hpp"
 
 namespace clawql::exposure::firewall::parts {
@@ -20,7 +21,7 @@ std::string family_script(const std::vector<Listener>& listeners, const RenderOp
   std::string rules;
   const std::vector<std::string> any{""};
   bool some = false;
-  for (const Target& target : targets_of(listeners)) {
+  for (const Target& target : targets_of(listeners, Loopback::taken)) {
     if (target.family != family) continue;
     some = true;
     if (!target.nobody)

@@ -18,20 +18,28 @@ std::string rule(const Target& target, const std::string& source, bool accept) {
          (accept ? "accept" : "drop");
 }
 
+// Each firewall-cmd takes a good part of a second, so all rules of a zone go into one.
 constexpr std::string_view kFunctions =
     "cmd=${FIREWALL_CMD:-firewall-cmd}\n"
     "zones=$($cmd --get-zones)\n"
     "zone_of() { $cmd --get-zone-of-interface=\"$1\" 2>/dev/null || $cmd --get-default-zone; }\n"
     "wanted=\n"
+    "# \"ZONE RULE\" lines of what we made\n"
+    "ours() {\n"
+    "  $cmd ${1:-} --list-all-zones | awk '/^[^ \\t]/ { zone = $1 }\n"
+    "    /^[ \\t]+rule .*priority=\"-(31000|30999)\"/ { sub(/^[ \\t]+/, \"\"); print zone, $0 }'\n"
+    "}\n"
+    "# for_each_zone WHEN OPTION LINES: one command for all rules of a zone\n"
+    "for_each_zone() {\n"
+    "  for zone in $zones; do\n"
+    "    rules=$(printf '%s' \"$3\" | sed -n \"s/^$zone \\\\(rule .*\\\\)/$2='\\\\1'/p\" | tr '\\n' ' ')\n"
+    "    [ -z \"$rules\" ] || eval \"$cmd --quiet $1 --zone=$zone $rules\"\n"
+    "  done\n"
+    "}\n"
+    "without() { printf '%s' \"$1\" | grep -vxF -- \"$2\" || :; }\n"
     "drop_old() {\n"
     "  for when in '' --permanent; do\n"
-    "    for zone in $zones; do\n"
-    "      $cmd $when --zone=\"$zone\" --list-rich-rules | grep -E 'priority=\"-(31000|30999)\"' | while read -r rule; "
-    "do\n"
-    "        printf '%s' \"$wanted\" | grep -qxF -- \"$zone $rule\" || $cmd --quiet $when --zone=\"$zone\" "
-    "--remove-rich-rule=\"$rule\"\n"
-    "      done || :\n"
-    "    done\n"
+    "    for_each_zone \"$when\" --remove-rich-rule \"$(without \"$(ours $when)\" \"$wanted\")\n\"\n"
     "  done\n"
     "}\n";
 
@@ -68,16 +76,13 @@ std::string firewalld(const std::vector<Listener>& listeners) {
          "# of an interface: where other interfaces are in the same zone, they are let in too.\n"
          "set -eu\n" +
          std::string(kFunctions) + zones +
-         "add() {\n"
-         "  rules=\"$rules --add-rich-rule='$1'\"\n"
-         "  wanted=\"$wanted$zone $1\n\"\n"
-         "}\n"
-         "for zone in $zones; do\n"
-         "  rules=\n" +
-         denies + allows +
-         "  # Now, and after a restart.\n"
-         "  [ -z \"$rules\" ] || eval \"$cmd --quiet --zone=$zone $rules\"\n"
-         "  [ -z \"$rules\" ] || eval \"$cmd --quiet --permanent --zone=$zone $rules\"\n"
+         "add() { wanted=\"$wanted$zone $1\n\"; }\n"
+         "for zone in $zones; do\n" +
+         (denies + allows).append(denies.empty() ? "  :\n" : "") +
+         "done\n"
+         "# Now, and after a restart.\n"
+         "for when in '' --permanent; do\n"
+         "  for_each_zone \"$when\" --add-rich-rule \"$(without \"$wanted\" \"$(ours $when)\")\n\"\n"
          "done\n"
          "drop_old\n";
 }

@@ -25,13 +25,14 @@ std::string rules_of(const Target& target) {
   return out + rule(target, "", "", "DROP");
 }
 
-// All else that comes to a VPN's address around the VPN.
+// What comes to a VPN's address around the VPN. A chain of its own, which lo and the VPN leave again.
 std::string strong_host(const Target& target) {
   if (!is_vpn(target)) return {};
-  if (target.interfaces.size() == 1)
-    // One rule: anything but this interface; lo came before.
-    return "-A CLAWQL-INPUT ! -i " + target.interfaces[0] + " -d " + target.address + " -j DROP\n";
-  return {};
+  const std::string to = " -d " + target.address;
+  if (target.interfaces.size() == 1) return "-A CLAWQL-VPN ! -i " + target.interfaces[0] + to + " -j DROP\n";
+  std::string out;
+  for (const std::string& interface : target.interfaces) out += "-A CLAWQL-VPN -i " + interface + to + " -j RETURN\n";
+  return out + "-A CLAWQL-VPN" + to + " -j DROP\n";
 }
 
 std::string family_script(const std::vector<Listener>& listeners, Family family) {
@@ -42,10 +43,14 @@ std::string family_script(const std::vector<Listener>& listeners, Family family)
       filter += rules_of(target);
       strong += strong_host(target);
     }
-  if (!strong.empty()) strong = "-A CLAWQL-INPUT -i lo -j RETURN\n" + strong;
+  if (!strong.empty()) {
+    strong = "-A CLAWQL-VPN -i lo -j RETURN\n" + strong;
+    filter = "-A CLAWQL-INPUT -j CLAWQL-VPN\n" + filter;
+  }
   const std::string tool = family == Family::ipv4 ? "iptables" : "ip6tables";
-  std::string out =
-      tool + "-restore --wait 10 --noflush <<'RULES'\n*filter\n:CLAWQL-INPUT - [0:0]\n" + filter + strong + "COMMIT\n";
+  std::string out = tool +
+                    "-restore --wait 10 --noflush <<'RULES'\n*filter\n:CLAWQL-INPUT - [0:0]\n:CLAWQL-VPN - [0:0]\n" +
+                    filter + strong + "COMMIT\n";
   const bool guard = family == Family::ipv4 && wants_loopback_guard(listeners);
   if (family == Family::ipv4)
     out += std::string("*raw\n:CLAWQL-PREROUTING - [0:0]\n") +
@@ -78,6 +83,7 @@ std::string iptables_removal() {
       "}\n";
   out +=
       "away iptables filter INPUT CLAWQL-INPUT\naway ip6tables filter INPUT CLAWQL-INPUT\n"
+      "away iptables filter INPUT CLAWQL-VPN\naway ip6tables filter INPUT CLAWQL-VPN\n"
       "away iptables raw PREROUTING CLAWQL-PREROUTING\nexit \"$failed\"\n";
   return out;
 }

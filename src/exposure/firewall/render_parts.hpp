@@ -18,9 +18,11 @@ struct Target {
   bool nobody = false;                  // no one of this family may
 };
 
-// Those that rules are made for: not loopback ones (see wants_loopback_guard) and not those whose declaration names
-// nobody. Listeners on one address stand before those on any.
-std::vector<Target> targets_of(const std::vector<Listener>& listeners);
+// Those that rules are made for: not loopback ones (see wants_loopback_guard; a container's published port on loopback
+// has a way around it) and not those whose declaration names nobody. Listeners on one address stand before those on
+// any.
+enum class Loopback : std::uint8_t { left_out, taken };
+std::vector<Target> targets_of(const std::vector<Listener>& listeners, Loopback loopback = Loopback::left_out);
 bool wants_loopback_guard(const std::vector<Listener>& listeners);
 // A VPN's address: all that comes to it must come by the VPN (the weak host model would take it from anywhere).
 bool is_vpn(const Target& target);

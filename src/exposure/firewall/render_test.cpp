@@ -31,7 +31,7 @@ TEST(Render, AVpnAddressGetsTheStrongHostRule) {
   EXPECT_THAT(rendered(Backend::nftables, {gateway()}),
               HasSubstr("ip daddr 100.64.0.10 iifname != { \"lo\", \"tailscale0\" } counter drop"));
   EXPECT_THAT(rendered(Backend::iptables, {gateway()}),
-              HasSubstr("-A CLAWQL-INPUT ! -i tailscale0 -d 100.64.0.10 -j DROP"));
+              HasSubstr("-A CLAWQL-VPN ! -i tailscale0 -d 100.64.0.10 -j DROP"));
 }
 
 TEST(Render, AListenerWhoseDeclarationNamesNobodyIsLeftAlone) {

@@ -77,7 +77,10 @@ std::string ufw(const std::vector<Listener>& listeners) {
   }
   return "#!/bin/sh\n" + heading(listeners) +
          "# This host itself needs no rule: ufw accepts all of lo before its user rules.\n"
-         "set -eu\n" +
+         "set -eu\n"
+         "ufw status | grep -q '^Status: active' || { echo 'ufw is not active, so its rules would do nothing: ufw "
+         "enable' "
+         ">&2; exit 1; }\n" +
          std::string(kFunctions) + commands + "wanted=" + quoted(wanted) + "\ndelete_others\n";
 }
 

@@ -20,7 +20,11 @@ struct Condition {
   bool certain = true;          // `must` is `may`
   std::vector<Box> must;        // disjoint; read only when not certain
   bool wants_tracking = false;  // asks the connection: matches no packet that has none (invalid, untracked)
-  std::string unknown;          // when not certain: what was not understood, or can change at run time
+  bool of_opening = false;      // says so of packets that open a connection; of later ones it may be either way
+  // Not certain because whoever sends the packet decides (a header that may be left out), or because only a part of the
+  // packets matches (a rate): somebody gets through either way, so the set is exact and nothing is to be said.
+  bool either_way = false;
+  std::string unknown;  // when not certain: what was not understood, or can change at run time
 };
 
 enum class VerdictKind : std::uint8_t {
@@ -52,7 +56,15 @@ struct Translation {
 
 struct Untrack {};
 
-using Statement = std::variant<Condition, Verdict, VerdictMap, Translation, Untrack>;
+// mark = (mark & ~cleared) ^ flipped; absent: to something that is not known.
+struct SetMark {
+  struct Bits {
+    std::uint32_t cleared, flipped;
+  };
+  std::optional<Bits> bits;
+};
+
+using Statement = std::variant<Condition, Verdict, VerdictMap, Translation, Untrack, SetMark>;
 
 struct Rule {
   RuleId id = 0;
@@ -108,8 +120,14 @@ struct Topology {
   bool forwards4 = true, forwards6 = true;
 
   IntervalSet local_addresses(Family family) const;
+  // Those that every host of a link listens to; IPv6 has none.
+  IntervalSet broadcast_addresses(Family family) const;
   // Where REDIRECT leads, by interface.
   std::vector<std::pair<IntervalSet, IntervalSet>> redirect_addresses(Family family) const;
 };
+
+IntervalSet multicast_addresses(Family family);
+// The marks whose bits under `mask` are `value`; nullopt: too many pieces.
+std::optional<IntervalSet> marks_like(std::uint32_t value, std::uint32_t mask);
 
 }  // namespace clawql::exposure::firewall

@@ -35,6 +35,7 @@ struct Reach {
   bool forwarded = false;  // through FORWARD, to a container or another host
   std::string endpoint;    // where the packets end: "100.64.0.10:8080", "172.17.0.2:80"
   Flows flows;             // new connections that get there
+  Flows established;       // later packets of connections that came about
   std::vector<std::string> lines;
   IntervalSet
       own_links;  // of a forwarded one: the interfaces whose own networks hold the endpoint, where that is known

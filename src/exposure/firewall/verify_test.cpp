@@ -19,7 +19,7 @@ std::vector<Listener> listeners(const std::string& entry) {
   return read ? read->listeners : std::vector<Listener>{};
 }
 
-RuleTexts iptables(std::string rules, std::string more = {}) {
+RuleTexts iptables(const std::string& rules, const std::string& more = {}) {
   RuleTexts out;
   out.saves.push_back(
       {"*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:DOCKER-USER - [0:0]\n" + rules + "COMMIT\n" + more,
@@ -62,6 +62,45 @@ TEST(Verify, NamesWhoGetsThroughInTheFewestLines) {
                     iptables("-A INPUT -i lo -j ACCEPT\n"
                              "-A INPUT -i tailscale0 -s 100.64.0.5/32 -p tcp -m tcp --dport 8080 -j ACCEPT\n")),
               ElementsAre("from this host", "from 100.64.0.5 by tailscale0", "nobody else"));
+}
+
+const std::string kAnyUdp = "{protocol: udp, address: 0.0.0.0, port: 5353, sources: []}";
+const std::string kAnyTcp = "{protocol: tcp, address: 0.0.0.0, port: 8080, sources: []}";
+const std::string kAccept = R"({"accept":null})";
+
+TEST(Verify, AResetIsForTcpAloneThoughNftDoesNotSaySo) {
+  EXPECT_THAT(lines(listeners(kAnyUdp), nft(rule(R"({"reject":{"type":"tcp reset"}})") + rule(kAccept))),
+              ElementsAre("from this host", "from anywhere by any interface", "nobody else"));
+}
+
+TEST(Verify, AnIcmpv6RejectStopsNoIpv4) {
+  EXPECT_THAT(lines(listeners(kAnyTcp), nft(rule(R"({"reject":{"type":"icmpv6","expr":"no-route"}})") + rule(kAccept))),
+              ElementsAre("from this host", "from anywhere by any interface", "nobody else"));
+}
+
+TEST(Verify, AResetOfAFamilyThatNftLeftOutIsNotReliedOn) {
+  EXPECT_THAT(ids(listeners(kAnyTcp), nft(rule(R"({"reject":{"type":"tcp reset"}})") + rule(kAccept))),
+              ElementsAre("firewall.surplus", "firewall.not-modelled"));
+}
+
+TEST(Verify, FollowsMarksFromWhereTheyAreSetToWhereTheyAreAsked) {
+  const std::string rules =
+      "-A INPUT -i eth0 -j MARK --set-xmark 0x40000/0xff0000\n"
+      "-A INPUT -m mark --mark 0x40000/0xff0000 -j ACCEPT\n";
+  EXPECT_THAT(lines(listeners(kAnyTcp), iptables(rules)), ElementsAre("from anywhere by eth0", "nobody else"));
+}
+
+TEST(Verify, WhomFail2banHasBannedIsNotCountedAsClosed) {
+  RuleTexts texts = iptables("-A INPUT -j f2b-web\n-A INPUT -i eth0 -j ACCEPT\n-A f2b-web -s 192.0.2.1/32 -j DROP\n");
+  texts.saves[0].text.insert(texts.saves[0].text.find(":DOCKER-USER"), ":f2b-web - [0:0]\n");
+  EXPECT_THAT(lines(listeners(kAnyTcp), texts), ElementsAre("from anywhere by eth0", "nobody else"));
+}
+
+TEST(Verify, AHeaderThatMayBeLeftOutIsNoDoubt) {
+  EXPECT_THAT(
+      ids(listeners(kGateway), iptables("-A INPUT -m ttl --ttl-lt 5 -j DROP\n"
+                                        "-A INPUT -i tailscale0 -s 100.64.0.5/32 -p tcp --dport 8080 -j ACCEPT\n")),
+      ElementsAre());
 }
 
 TEST(Verify, AsDeclaredThereIsNothingToFind) {

@@ -22,7 +22,7 @@ using config::Problems;
 using config::quote;
 using config::yaml::Node;
 
-std::optional<std::string> canonical_address(std::string text) {
+std::optional<std::string> canonical_address(const std::string& text) {
   std::array<char, INET6_ADDRSTRLEN> room{};
   in_addr four{};
   in6_addr six{};

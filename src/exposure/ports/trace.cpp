@@ -37,7 +37,7 @@ bool is_tracefs(const std::string& folder) {
 Result<std::string> find_tracefs() {
   for (const char* folder : {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"})
     if (is_tracefs(folder)) return std::string(folder);
-  const std::string folder = "/sys/kernel/tracing";
+  std::string folder = "/sys/kernel/tracing";
   if (::unshare(CLONE_NEWNS) != 0) return fail_system("tracefs is not mounted, and a private mount namespace");
   // Slave: what is mounted on the host later (namespaces under /run/netns) is still seen.
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) return fail_system("make the mounts private");

@@ -49,6 +49,10 @@ class Space:
             os.close(before)
             os.close(there)
 
+    def ip(self, *lines, force=False):
+        """`ip` commands, one a line, by one process."""
+        run("ip", "-n", self.name, *(["-force"] if force else []), "-batch", "-", text="\n".join(lines), check=not force)
+
     def sysctl(self, name, value):
         with self.inside():
             with open(f"/proc/sys/net/{name}", "w") as file:
@@ -68,17 +72,13 @@ class Host:
         addresses = addresses or {"eth0": ["10.66.0.1/24", "fd66::1/64"], "eth1": ["10.67.0.1/24", "fd67::1/64"]}
         for knob in ("ipv6/conf/all/accept_dad", "ipv6/conf/default/accept_dad", "ipv4/conf/all/rp_filter", "ipv4/conf/default/rp_filter"):
             self.host.sysctl(knob, 0)
-        for number, link in enumerate(links):
-            far = f"n{number}"
-            run("ip", "link", "add", link, "netns", self.host.name, "address", HOST_MAC.hex(":"), "type", "veth",
-                "peer", "name", far, "netns", self.sender.name, "address", SENDER_MAC.hex(":"))
-            for address in addresses.get(link, []):
-                self.host.run("ip", "address", "add", address, "dev", link, *(["nodad"] if ":" in address else []))
-            self.host.run("ip", "link", "set", link, "up")
-            self.sender.run("ip", "link", "set", far, "up")
+        self.host.ip(*(f"link add {link} address {HOST_MAC.hex(':')} type veth peer name n{number} netns {self.sender.name} "
+                       f"address {SENDER_MAC.hex(':')}" for number, link in enumerate(links)),
+                     *(f"address add {address} dev {link}{' nodad' if ':' in address else ''}" for link in links for address in addresses.get(link, [])),
+                     *(f"link set {link} up" for link in links))
+        self.sender.ip(*(f"link set n{number} up" for number in range(len(links))))
         # Answers go somewhere, whatever the source was.
-        via = links[0]
-        self.host.run("ip", "route", "add", "default", "dev", via, check=False)
+        self.host.ip(f"route add default dev {links[0]}", force=True)
         with self.sender.inside():
             self.taps = {}
             for number, link in enumerate(links):

@@ -29,7 +29,11 @@ class Firewalld:
         machine.eventually(lambda: os.path.exists(self.bus_path), what="the bus")
         self.daemon = subprocess.Popen([*inside, "unshare", "--mount", "sh", "-c", f"mount --bind {etc} /etc/firewalld && exec firewalld --nofork --nopid"],
                                        env=self.environment, **quiet)
-        machine.eventually(lambda: self.run("firewall-cmd", "--state", check=False).returncode == 0, 20, "firewalld")
+        try:
+            machine.eventually(lambda: self.run("firewall-cmd", "--state", check=False).returncode == 0, 20, "firewalld")
+        except AssertionError:
+            self.close()
+            raise
 
     def run(self, *command, **more):
         return self.service.lab.host.run(*command, env=self.environment, **more)

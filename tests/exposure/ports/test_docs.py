@@ -44,7 +44,7 @@ def test_every_command_of_the_page_works_in_its_order(host):
                 command = command.replace("--expected ports.yaml", "--expected /etc/clawql/ports.yaml")
                 host.run(f"cd {machine.ROOT}; export EDITOR=true; {command}")
                 ran += 1
-    assert ran == 8
+    assert ran == 9
 
 
 def test_the_example_of_the_file_is_read(host):
@@ -62,13 +62,26 @@ def test_the_page_lists_every_finding(host):
     assert known and known == listed
 
 
+def test_the_page_lists_every_finding_of_a_gateway_about_itself():
+    source = (machine.ROOT / "src" / "exposure" / "own" / "finding.cpp").read_text()
+    known = set(re.findall(r'"((?:gateway|exposure)\.[a-z.-]+)", (?:high|critical)', source))
+    listed = set(re.findall(r"\| (?:`[^|]*`)", PAGE))
+    assert len(known) == 11 and known == set(re.findall(r"`((?:gateway|exposure)\.[a-z.-]+)`", " ".join(listed)))
+
+
 def test_the_capabilities_of_the_unit_are_enough(host):
     names = re.search(r"CapabilityBoundingSet=(.*)", UNIT)[1].split()
     bounding = "-all," + ",".join("+" + name.removeprefix("CAP_").lower() for name in names)
+    host.run("install -d -m 750 -o 65534 -g 65534 /run/clawql")
     with host.open(kind="tcp", port=8080, prefix=("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")), \
             host.open(kind="unix", path="/run/x.sock", mode="0600"), host.open(kind="udp", port=53, space="blue"):
         host.run("nft add table ip t")
         host.declare()
-        status, found, _ = host.audit(prefix=("setpriv", f"--bounding-set={bounding}", "--no-new-privs"))
-    assert (status, found) == (0, [])
-    assert shlex.split(re.search(r"ExecStart=(.*)", UNIT)[1]) == ["/usr/bin/clawql", "ports", "audit", "--expected", "/etc/clawql/ports.yaml"]
+        limits = ("setpriv", f"--bounding-set={bounding}", "--no-new-privs")
+        status, found, _ = host.audit(prefix=limits)
+        assert (status, found) == (0, [])
+        command = shlex.split(re.search(r"ExecStart=(.*)", UNIT)[1])
+        assert command == ["/usr/bin/clawql", "ports", "audit", "--expected", "/etc/clawql/ports.yaml", "--report", "/run/clawql/exposure.json"]
+        host.run(f"cp {host.expected} /etc/clawql/ports.yaml && {shlex.join([*limits, *command])}")
+    kind = host.run("stat -c '%a %u' /run/clawql/exposure.json").stdout.split()
+    assert kind == ["644", "0"], "in a folder that is the gateway's"

@@ -1,9 +1,12 @@
 """`clawql ports watch`: it names what lived for a moment, tells others, and leaves nothing behind."""
+import contextlib
 import http.server
 import json
 import os
 import pathlib
+import re
 import signal
+import ssl
 import subprocess
 import threading
 
@@ -28,8 +31,9 @@ class Watch:
         self.expected.write_text(expected)
         self.process = subprocess.Popen([machine.program("clawql"), "ports", "watch", "--json", "--expected", self.expected, *options],
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.events = []
+        self.events, self.complaints = [], []
         threading.Thread(target=self._read, daemon=True).start()
+        threading.Thread(target=lambda: self.complaints.extend(self.process.stderr), daemon=True).start()
         self.wait(lambda event: event["event"] == "watching")
 
     def _read(self):
@@ -39,6 +43,9 @@ class Watch:
     def wait(self, check, seconds=10):
         return machine.eventually(lambda: next((event for event in list(self.events) if check(event)), None), seconds,
                                   f"an event (there were {self.events[-5:]})")
+
+    def errors(self):
+        return "".join(self.complaints)
 
     def of(self, kind):
         return [event for event in list(self.events) if event["event"] == kind]
@@ -118,28 +125,78 @@ def test_declared_listeners_are_told_without_alarm_and_their_end_is_drift(watch,
     assert [(line["event"], line["id"]) for line in lines[:2]] == [("drift", "ports.missing"), ("resolved", "ports.missing")]
 
 
-def test_a_webhook_gets_the_alarm(watch):
+@contextlib.contextmanager
+def receiver(status=204, certificate=None):
+    """A web server on 127.0.0.1:18099 that keeps what is posted: [(path, event)]."""
     bodies = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             bodies.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
-            self.send_response(204)
+            self.send_response(status)
             self.end_headers()
 
         def log_message(self, *_):
             pass
 
     server = http.server.HTTPServer(("127.0.0.1", 18099), Handler)
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
+        yield bodies
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def certificate(open_folder):
+    """(a PEM file with key and certificate for 127.0.0.1, the certificate alone)"""
+    both, public = open_folder / "server.pem", open_folder / "public.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=test",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", both, "-out", public], check=True, capture_output=True)
+    both.write_text(both.read_text() + public.read_text())
+    public.chmod(0o644)
+    return both, public
+
+
+def test_a_webhook_on_this_machine_gets_the_alarm(watch):
+    with receiver() as bodies:
         watch("--webhook", "http://127.0.0.1:18099/hook?x=1")
         machine.eventually(lambda: bodies, what="the webhook was told")
         assert bodies[0][0] == "/hook?x=1" and bodies[0][1]["id"] == "ports.unexpected"
         assert bodies[0][1]["subject"] == "tcp 127.0.0.1:18099"
-    finally:
-        server.shutdown()
-        server.server_close()
+
+
+def test_a_webhook_by_https_gets_the_alarm_and_its_url_stands_nowhere(watch, certificate, open_folder):
+    both, public = certificate
+    url = open_folder / "url"
+    url.write_text("https://127.0.0.1:18099/hook/SECRET\n")
+    with receiver(certificate=both) as bodies:
+        one = watch("--webhook-file", url, "--webhook-ca", public)
+        machine.eventually(lambda: bodies, what="the webhook was told")
+        assert bodies[0][0] == "/hook/SECRET" and bodies[0][1]["id"] == "ports.unexpected"
+        assert b"SECRET" not in pathlib.Path(f"/proc/{one.process.pid}/cmdline").read_bytes()
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(watch, certificate, open_folder):
+    both, _ = certificate
+    metrics = open_folder / "ports.prom"
+    with receiver(certificate=both) as bodies:
+        one = watch("--webhook", "https://127.0.0.1:18099/SECRET", "--metrics-file", metrics, "--interval", "1")
+        machine.eventually(lambda: "its certificate could not be verified" in one.errors(), 20)
+        assert not bodies and "SECRET" not in one.errors()
+        machine.eventually(lambda: re.search(r"^clawql_ports_untold_alarms_total [1-9]", metrics.read_text(), re.MULTILINE), 10)
+
+
+def test_a_webhook_that_refuses_is_complained_about_without_its_url(watch):
+    with receiver(status=500):
+        one = watch("--webhook", "http://127.0.0.1:18099/SECRET")
+        machine.eventually(lambda: "the webhook answered 500" in one.errors(), 20)
+        assert "SECRET" not in one.errors()
 
 
 def test_without_the_tracepoint_it_polls(watch):
@@ -170,7 +227,9 @@ def test_a_broken_file_on_reload_changes_nothing(watch):
 def test_bad_use_is_refused(namespace, tmp_path):
     expected = tmp_path / "ports.yaml"
     expected.write_text("version: 1\nlisteners: []\n")
-    for webhook in ("https://example.com/", "http://", "http://x:1y/", "ftp://x/"):
+    for webhook, why in (("http://", "https://HOST[:PORT]/PATH"), ("https:///x", "https://HOST"), ("ftp://SECRET/", "https://HOST"),
+                         ("https://h/SECRET x", "https://HOST"), ('https://h/SECRET"', "https://HOST"), ("http://example.com/SECRET", "https:// alone"),
+                         ("http://127.0.0.1@example.com/SECRET", "https:// alone"), ("http://localhost.example/SECRET", "https:// alone")):
         done = subprocess.run([machine.program("clawql"), "ports", "watch", "--expected", expected, "--webhook", webhook],
                               capture_output=True, text=True, timeout=20)
-        assert done.returncode == 2 and "http://HOST[:PORT]/PATH" in done.stderr
+        assert done.returncode == 2 and why in done.stderr and "SECRET" not in done.stderr, (webhook, done.stderr)

@@ -29,7 +29,7 @@ def tool(name, description="", **properties):
 
 
 def handshake(message, name, tools):
-    """Answers initialize, ping and tools/list; whether it did."""
+    """Answers initialize, ping and tools/list, and that it knows no server/discover; whether it did."""
     method = message.get("method")
     if method == "initialize":
         answer(message, {"protocolVersion": message["params"]["protocolVersion"], "capabilities": {"tools": {"listChanged": True}, "logging": {}},
@@ -38,6 +38,8 @@ def handshake(message, name, tools):
         answer(message, {})
     elif method == "tools/list":
         answer(message, {"tools": tools})
+    elif method == "server/discover":
+        send({"jsonrpc": "2.0", "id": message["id"], "error": {"code": -32601, "message": "Method not found"}})
     else:
         return False
     return True
