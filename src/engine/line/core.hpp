@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -50,6 +51,7 @@ class Registry {
 
 class Listen;
 class OwnServers;
+class SseExchange;
 
 struct Core {
   const std::uint8_t number;  // of the shard
@@ -74,6 +76,7 @@ struct Core {
   std::string scratch{};                     // room to put a message together, for use within one callback
   Registry<mcp::Client> modern_clients{};    // those of 2026-07-28 that may have something under way
   Registry<Listen> listens{};
+  std::unordered_map<mcp::SessionId, SseExchange*, mcp::SessionId::Hash> old_streams{};  // by the id of their place
   mcp::Sessions sessions;  // last: sessions and what is in flight in them refer to all of the above
 
   // Room for one more request of this client (limits in flight: a session, a principal, all).

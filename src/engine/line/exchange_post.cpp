@@ -7,8 +7,6 @@
 namespace clawql::engine::line {
 namespace {
 
-constexpr std::uint32_t kBodyWindow = 256U << 10;
-
 std::optional<std::string> copy_of(std::optional<std::string_view> field) {
   if (!field) return std::nullopt;
   return std::string(*field);
@@ -18,8 +16,7 @@ std::optional<std::string> copy_of(std::optional<std::string_view> field) {
 
 PostExchange::PostExchange(Line& line, Core& core, ExchangeStore& store, ipc::EngineChannel& channel,
                            ipc::StreamId stream, const ipc::Open& open)
-    : Exchange(line, core, store, channel, stream, open),
-      body_(open.first_body),
+    : BodyExchange(line, core, store, channel, stream, open),
       session_field_(copy_of(open.field(ipc::RequestField::session_id))),
       version_field_(copy_of(open.field(ipc::RequestField::protocol_version))),
       headers_{.method = copy_of(open.field(ipc::RequestField::mcp_method)),
@@ -28,44 +25,26 @@ PostExchange::PostExchange(Line& line, Core& core, ExchangeStore& store, ipc::En
       acceptable_(open.accepts_json && open.accepts_event_stream) {
   for (const auto& [field, value] : open.fields)
     if (field == ipc::RequestField::mcp_param) headers_.params.emplace_back(value);
-  // Most bodies are here whole, and their end comes in the same turn: credit would be a frame for nothing.
-  if (open.has_body) check_later();
 }
 
-// identify is done: grant body.
-void PostExchange::check() {
-  if (!complete_) grant_up_to(kBodyWindow);
-}
-
-bool PostExchange::too_large(std::size_t more) {
-  if (body_.size() + more <= core_.limits.request_body) return false;
-  line_.count_refusal(who_, nullptr, base::Reason::body_too_large, "message", {});
-  complete_ = true;
-  reset(base::Reason::body_too_large);  // the door answers and closes: the rest of the body is not read
-  return true;
-}
-
-void PostExchange::on_body(std::string_view bytes) {
-  if (closed_ || complete_ || too_large(bytes.size())) return;
-  body_.append(bytes);
-  body_came(bytes.size());
-  grant_up_to(kBodyWindow);
-}
-
-void PostExchange::on_end() {
-  if (closed_ || std::exchange(complete_, true)) return;
+void PostExchange::take_body(std::string_view body) {
   if (!acceptable_) {
     line_.count_refusal(who_, nullptr, base::Reason::not_acceptable, "message", {});
     return send_refusal(base::Reason::not_acceptable);
   }
-  if (too_large(0)) return;
   const Carriage carriage{.lines = false,
                           .session = nullptr,
                           .session_id = session_field_,
                           .protocol_version = version_field_,
                           .headers = &headers_};
-  line_.take(who_, carriage, body_, *this);
-  std::string().swap(body_);  // `= {}` would keep the memory for as long as the call runs
+  line_.take(who_, carriage, body, *this);
+}
+
+// A client of 2026-07-28 takes its call back by closing the stream. An older one may only have nothing more to send.
+void PostExchange::on_half_closed() {
+  if (closed_ || !modern_client_ || modern_client_->in_flight() == 0) return;
+  line_.drop_requests(*modern_client_);
+  withdraw();
 }
 
 void PostExchange::vanished() {
@@ -79,7 +58,11 @@ void PostExchange::vanished() {
 
 void PostExchange::begin_events() {
   if (std::exchange(events_, true)) return;
-  send_head({.status = 200, .content_type = ipc::ContentType::event_stream, .content_length = {}, .fields = {}});
+  send_head({.status = 200,
+             .content_type = ipc::ContentType::event_stream,
+             .content_length = {},
+             .fields = {},
+             .listens = listens_});
 }
 
 void PostExchange::keep_alive() {

@@ -4,26 +4,25 @@
 #include <optional>
 
 #include "engine/line/batch.hpp"
-#include "engine/line/exchange.hpp"
+#include "engine/line/exchange_body.hpp"
 
 namespace clawql::engine::line {
 
-class PostExchange final : public Exchange, private Caller {
+class PostExchange final : public BodyExchange, private Caller {
  public:
   PostExchange(Line& line, Core& core, ExchangeStore& store, ipc::EngineChannel& channel, ipc::StreamId stream,
                const ipc::Open& open);
   void keep_alive() override;
 
  private:
-  // ipc::EngineStreamHandler
-  void on_body(std::string_view bytes) override;
-  void on_end() override;
-  void check() override;
+  void on_half_closed() override;
+  void take_body(std::string_view body) override;
   void vanished() override;
   // Caller
   bool notify(const mcp::Spliced& notification) override;
   bool respond(const mcp::Spliced& response, int http_status) override;
   void withdraw() override;
+  void listens() override { listens_ = true; }
   void accepted() override;
   void refuse(base::Reason reason, std::string_view body) override;
   void welcome(mcp::Session& session) override;
@@ -32,9 +31,7 @@ class PostExchange final : public Exchange, private Caller {
   mcp::Asker& batch(std::size_t responses) override;
 
   void begin_events();
-  bool too_large(std::size_t more);
 
-  std::string body_;
   std::optional<std::string> session_field_, version_field_;
   mcp::RoutingHeaders headers_;
   std::string new_session_;        // of an initialize that was answered
@@ -42,7 +39,7 @@ class PostExchange final : public Exchange, private Caller {
   std::optional<ModernClient> modern_client_;
   std::optional<Batch> batch_;
   bool acceptable_;
-  bool complete_ = false;
+  bool listens_ = false;
   bool events_ = false;  // the answer is an event stream that has begun
 };
 

@@ -52,7 +52,8 @@ void Line::take_message(const IdentifiedRequest& who, const Carriage& carriage, 
                         Caller& caller) {
   const bool is_request = message.kind() == mcp::MessageKind::request;
   if (message.kind() != mcp::MessageKind::response && mcp::Claim::is_made(message.params()))
-    return take_modern(who, carriage, message, caller);
+    return carriage.handshake_only ? without_modern(who, carriage, message, caller)
+                                   : take_modern(who, carriage, message, caller);
   if (claims_by_header_alone(who, carriage, message, caller)) return;
   if (is_request && message.method() == mcp::Method::initialize) return initialize(who, carriage, message, caller);
 

@@ -87,6 +87,8 @@ class Line {
   void take_batch(const IdentifiedRequest& who, const Carriage& carriage, json::Value array, Caller& caller);
   // line_modern.cpp: 2026-07-28
   void take_modern(const IdentifiedRequest& who, const Carriage& carriage, const mcp::Message& message, Caller& caller);
+  void without_modern(const IdentifiedRequest& who, const Carriage& carriage, const mcp::Message& message,
+                      Caller& caller);
   bool claims_by_header_alone(const IdentifiedRequest& who, const Carriage& carriage, const mcp::Message& message,
                               Caller& caller);
   void refuse_claim(const IdentifiedRequest& who, const mcp::Message& message, const mcp::Claim::Fault& fault,

@@ -45,6 +45,14 @@ void Line::take_modern(const IdentifiedRequest& who, const Carriage& carriage, c
   admitted(McpRequest::with_claim(who, message, caller.modern_client(), *claim), caller);
 }
 
+// Where it is not spoken a request of it meets what a server of the handshake era says to a method that it does not
+// have: the client begins anew with initialize (versioning, "any other error").
+void Line::without_modern(const IdentifiedRequest& who, const Carriage& carriage, const mcp::Message& message,
+                          Caller& caller) {
+  if (message.kind() != mcp::MessageKind::request) return caller.accepted();
+  refuse_whole(who, carriage.session, caller, Reason::method_unknown, message.id(), message.method_raw());
+}
+
 // A header never makes a request one of 2026-07-28, but one that says so lacks its claim.
 bool Line::claims_by_header_alone(const IdentifiedRequest& who, const Carriage& carriage, const mcp::Message& message,
                                   Caller& caller) {

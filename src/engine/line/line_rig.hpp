@@ -150,6 +150,7 @@ struct DoorStream final : ipc::DoorStreamHandler {
   void on_head(const ipc::Head& head) override {
     status = head.status;
     type = head.content_type;
+    listens = head.listens;
     length = head.content_length;
     for (const auto& [field, value] : head.fields) fields.emplace_back(field, std::string(value));
   }
@@ -169,6 +170,7 @@ struct DoorStream final : ipc::DoorStreamHandler {
   ipc::DoorChannel* channel = nullptr;
   ipc::StreamId stream = 0;
   bool reads = true;  // takes what comes, as a client that reads
+  bool listens = false;
   int status = 0;
   ipc::ContentType type = ipc::ContentType::none;
   std::optional<std::uint64_t> length;
@@ -230,6 +232,7 @@ class Rig : private ipc::DoorChannel::Handler, private SupervisorLink, private u
     std::string session = {};
     std::string version = {};
     std::string target = {};
+    std::string mcp_method = {}, mcp_name = {};
     std::uint32_t uid = 0;  // 0: over TCP
     bool accepts_json = true, accepts_events = true;
     bool reads = true;
@@ -264,6 +267,8 @@ class Rig : private ipc::DoorChannel::Handler, private SupervisorLink, private u
     open.first_body = body;
     if (!ask.session.empty()) open.fields.emplace_back(ipc::RequestField::session_id, ask.session);
     if (!ask.version.empty()) open.fields.emplace_back(ipc::RequestField::protocol_version, ask.version);
+    if (!ask.mcp_method.empty()) open.fields.emplace_back(ipc::RequestField::mcp_method, ask.mcp_method);
+    if (!ask.mcp_name.empty()) open.fields.emplace_back(ipc::RequestField::mcp_name, ask.mcp_name);
     if (!ask.target.empty()) open.fields.emplace_back(ipc::RequestField::target, ask.target);
     stream.stream = door->open(open, stream);
     return stream;

@@ -30,6 +30,7 @@ void Listen::begin(json::Value filter) {
     add(mcp::words(kind).wanted, "true");
   }
   if (const json::Value uris = filter.find("resourceSubscriptions")) add("resourceSubscriptions", granted_uris(uris));
+  if (asker() != nullptr) asker()->listens();
   notify(mcp::listen_acknowledged(id(), granted));
 }
 

@@ -7,6 +7,7 @@
 #include "engine/line/exchange_lines.hpp"
 #include "engine/line/exchange_operator.hpp"
 #include "engine/line/exchange_post.hpp"
+#include "engine/line/exchange_sse.hpp"
 #include "engine/line/listen.hpp"
 #include "engine/mcp/replies.hpp"
 
@@ -74,12 +75,14 @@ ipc::EngineStreamHandler& Shard::on_open(ipc::EngineChannel& channel, ipc::Strea
         case ipc::Method::delete_:
           return exchanges_.keep(std::make_unique<DeleteExchange>(line_, core_, exchanges_, channel, stream, open));
       }
-      [[fallthrough]];
+      break;
+    case ipc::Route::sse:
+      return exchanges_.keep(std::make_unique<SseExchange>(line_, core_, exchanges_, channel, stream, open));
+    case ipc::Route::message:
+      return exchanges_.keep(std::make_unique<MessageExchange>(line_, core_, exchanges_, channel, stream, open));
     case ipc::Route::readyz:
     case ipc::Route::metrics:
-    case ipc::Route::admin:
-    case ipc::Route::sse:
-    case ipc::Route::message: break;
+    case ipc::Route::admin: break;
   }
   return exchanges_.keep(std::make_unique<OperatorExchange>(line_, core_, exchanges_, desk_, channel, stream, open));
 }

@@ -41,11 +41,12 @@ class IdentifiedRequest {
 
 // How the message came: what the transport itself says of its session.
 struct Carriage {
-  bool lines = false;                                // newline JSON: the connection is the session
+  bool lines = false;                                // the connection is the session: newline JSON, or HTTP+SSE
   mcp::Session* session = nullptr;                   // of the connection; null before initialize. Lines only
   std::optional<std::string_view> session_id;        // HTTP only
   std::optional<std::string_view> protocol_version;  // HTTP only
   const mcp::RoutingHeaders* headers = nullptr;      // HTTP only
+  bool handshake_only = false;                       // HTTP+SSE: 2026-07-28 is not spoken there
 };
 
 // A message of a client that may send it: in a session that is its sender's (handshake era), or with a claim of its own

@@ -18,6 +18,8 @@ class Asker {
   virtual bool respond(const Spliced& response, int http_status) = 0;
   // The client itself took the request back: no response comes (MCP, cancellation). Ends the request as respond() does.
   virtual void withdraw() = 0;
+  // Before the first notification of a request that waits for news: it is no work under way.
+  virtual void listens() {}
 
  protected:
   ~Asker() = default;

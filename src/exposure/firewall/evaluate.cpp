@@ -153,6 +153,7 @@ std::optional<IntervalSet> marks_like(std::uint32_t value, std::uint32_t mask) {
   const std::uint32_t high = ~mask & ~low;
   if (std::popcount(high) > 12) return std::nullopt;
   std::vector<Interval> pieces;
+  pieces.reserve(std::size_t{1} << std::popcount(high));
   std::uint32_t above = 0;
   do {
     pieces.push_back({value | above, value | above | low});
@@ -163,6 +164,7 @@ std::optional<IntervalSet> marks_like(std::uint32_t value, std::uint32_t mask) {
 
 IntervalSet sources_from_outside(Family family) {
   std::vector<Interval> never;
+  never.reserve(4);
   const auto texts = family == Family::ipv4
                          ? std::vector<const char*>{"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255"}
                          : std::vector<const char*>{"::", "::1", "ff00::/8"};

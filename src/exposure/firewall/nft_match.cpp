@@ -13,7 +13,7 @@ namespace {
 using json::Kind;
 using json::Value;
 
-Keys one(Key key) {
+Keys one(const Key& key) {
   return {{key}, false, {}, false};
 }
 Keys never() {
@@ -155,7 +155,7 @@ std::optional<IntervalSet> named_value(const Key& key, const std::string& name, 
       if (name == "host" || name == "unicast") return IntervalSet::of(0);
       return name == "broadcast" || name == "multicast" || name == "other" ? std::optional(IntervalSet::of(1))
                                                                            : std::nullopt;
-    case Key::Kind::mark: return std::nullopt;
+    case Key::Kind::mark:
     case Key::Kind::port: return std::nullopt;
   }
   return std::nullopt;

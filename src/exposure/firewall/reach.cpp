@@ -53,7 +53,7 @@ class Reacher {
     if (listener_.address) return IntervalSet::of(listener_.address->value);
     if (!topology_.complete) return all_of(Field::destination, family_);
     // A UDP socket on any address gets what is sent to everybody, too.
-    const IntervalSet own = topology_.local_addresses(family_);
+    IntervalSet own = topology_.local_addresses(family_);
     if (listener_.protocol == kTcp) return own;
     return own.united(topology_.broadcast_addresses(family_)).united(multicast_addresses(family_));
   }

@@ -31,7 +31,8 @@ std::string strong_host(const Target& target) {
   const std::string to = " -d " + target.address;
   if (target.interfaces.size() == 1) return "-A CLAWQL-VPN ! -i " + target.interfaces[0] + to + " -j DROP\n";
   std::string out;
-  for (const std::string& interface : target.interfaces) out += "-A CLAWQL-VPN -i " + interface + to + " -j RETURN\n";
+  for (const std::string& interface : target.interfaces)
+    out.append("-A CLAWQL-VPN -i ").append(interface).append(to).append(" -j RETURN\n");
   return out + "-A CLAWQL-VPN" + to + " -j DROP\n";
 }
 

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from support import machine
-from .test_backends import CLAWQL, DECLARED, EXPECTED, OPEN, Service
+from .test_backends import CLAWQL, DECLARED, EXPECTED, OPEN, service  # noqa: F401
 
 BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><type>system</type><listen>unix:path={path}</listen><auth>EXTERNAL</auth>
@@ -51,8 +51,7 @@ class Firewalld:
 
 
 @pytest.mark.timeout(300)
-def test_firewalld_lets_in_what_was_declared_and_nothing_else(tmp_path):
-    service = Service()
+def test_firewalld_lets_in_what_was_declared_and_nothing_else(service, tmp_path):  # noqa: F811
     firewalld = Firewalld(service, tmp_path)
     try:
         # Each link in a zone of its own, and a zone that would let everybody in.
@@ -76,4 +75,3 @@ def test_firewalld_lets_in_what_was_declared_and_nothing_else(tmp_path):
         assert service.answers() == OPEN
     finally:
         firewalld.close()
-        service.close()

@@ -46,6 +46,7 @@ class Bench:
         self.both = declaration(folder / "both.yaml", (8080, 5), (8081, 5))  # whom it names does not matter to the set
         self.old = declaration(folder / "old.yaml", (8080, 5))
         self.new = declaration(folder / "new.yaml", (8080, 6), (8081, 5))
+        self.another = declaration(folder / "another.yaml", (8080, 6))
         self.state = folder / "state"
 
     def clawql(self, *words, status=(0,)):
@@ -173,15 +174,15 @@ def test_a_change_that_was_killed_in_the_middle_is_finished_by_the_next_command(
     bench.clawql("confirm", *state)
     old, rules = who(bench.verify()), rules_of(service)
     for calls in (1,) if bench.backend == "firewalld" else (0, 1):
-        bench.interrupt(bench.new, calls)
+        bench.interrupt(bench.another, calls)
         assert "firewall.change-unfinished" in bench.verify()
         bench.clawql("remove", "--backend", "nftables", "--yes", *state)  # of any kind: it takes the change back
         assert who(bench.verify()) == old and "change-unfinished" not in bench.verify()
         assert sorted(rules_of(service).splitlines()) == sorted(rules.splitlines())
-    bench.interrupt(bench.new, 1)
+    bench.interrupt(bench.another, 1)
     bench.clawql("confirm", *state)
     new = who(bench.verify())
     assert new != old and "change-unfinished" not in bench.verify()
-    bench.clawql("apply", "--backend", bench.backend, "--expected", bench.new, "--yes", *state)
+    bench.clawql("apply", "--backend", bench.backend, "--expected", bench.another, "--yes", *state)
     bench.clawql("confirm", *state)
     assert who(bench.verify()) == new, "it was whole"
