@@ -118,8 +118,9 @@ def test_an_instance_that_is_killed_while_it_asks_fails_its_call_alone_and_comes
         machine.eventually(lambda: "a completion" in client.call("fix__test_sampling", prompt="again").get("text", ""), 20)
 
 
-def test_sixteen_instances_run_and_the_seventeenth_session_is_told_why_its_calls_fail(gateway):
-    one = gateway(mcpServers={"plain": plain_server(isolation="session"), "other": plain_server()})
+@pytest.mark.parametrize("shards", [1, 2])
+def test_sixteen_instances_run_and_the_seventeenth_session_is_told_why_its_calls_fail(gateway, shards):
+    one = gateway(mcpServers={"plain": plain_server(isolation="session"), "other": plain_server()}, threads={"engine": shards})
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(one.client()) for _ in range(16)]
         for client in clients:

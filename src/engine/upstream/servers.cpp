@@ -137,7 +137,11 @@ void Servers::exited(const ipc::ServerExited& exit) {
     return own->exited(exit);
   }
   StdioServer* const found = find(exit.name, exit.instance);
-  if (found == nullptr) return;
+  if (found == nullptr) {
+    // One that was let go has ended.
+    if (exit.instance != kShared) note(exit.name, "server.exited", exit.how, audit::Outcome::success);
+    return;
+  }
   note(exit.name, "server.exited", exit.how, audit::Outcome::error);
   found->exited(exit);
 }
