@@ -159,6 +159,20 @@ void Auditor::session_ended(const mcp::Session& session, std::string_view subtyp
                      .session = session.audit_name()});
 }
 
+bool Auditor::asked(const mcp::Session& session, std::string_view server, std::string_view method,
+                    audit::Outcome outcome, std::string_view reason, std::int64_t duration_us) {
+  return log_
+      .record({.type = audit::Type::agent,
+               .subtype = method,
+               .outcome = outcome,
+               .principal = session.principal().principal.name,
+               .session = session.audit_name(),
+               .server = server,
+               .detail = reason,
+               .duration_us = duration_us})
+      .has_value();
+}
+
 void Auditor::admin(const IdentifiedRequest& who, std::string_view operation, std::string_view argument) {
   const std::string peer = ipc::describe(who.peer());
   const std::string subtype = fmt::format("admin.{}", operation);

@@ -43,6 +43,10 @@ class Auditor {
   void refused_by_door(const ipc::RefusalCount& count);
   void session(const IdentifiedRequest& who, const mcp::Session& session, std::string_view subtype);
   void session_ended(const mcp::Session& session, std::string_view subtype);  // by the gateway itself
+  // A server's request to a session's client: its beginning (intent; false: it must not be put) and its end.
+  // `duration_us` −1: none.
+  bool asked(const mcp::Session& session, std::string_view server, std::string_view method, audit::Outcome outcome,
+             std::string_view reason, std::int64_t duration_us);
   void admin(const IdentifiedRequest& who, std::string_view operation, std::string_view argument);
   void exposure(const ipc::DriftEvent& event);
   void server(std::string_view name, std::string_view subtype, audit::Outcome outcome, std::string_view detail);

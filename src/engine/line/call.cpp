@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/line/own_servers.hpp"
 #include "engine/mcp/log_level.hpp"
 #include "engine/mcp/modern_result.hpp"
 #include "engine/mcp/replies.hpp"
@@ -54,7 +55,9 @@ void Call::send(Call& call, const AllowedCall& allowed) {
   call.time_limit_->set(std::chrono::seconds(seconds));
 }
 
+// The end of the call, and of what the server asked its client on the call's stream.
 void Call::record(audit::Outcome outcome, std::string_view reason, std::size_t bytes) {
+  if (SessionServers* const own = own_of(client_)) own->asks().call_ended(*this);
   core_.auditor.outcome(facts_, outcome, reason, (core_.loop.now() - started_).count(), bytes);
 }
 

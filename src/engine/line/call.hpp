@@ -37,6 +37,7 @@ class Call final : public mcp::Pending, private upstream::CallSink {
   static void send(Call& call, const AllowedCall& allowed);
   void stop(base::Reason why, std::string_view reason_text) override;
   const upstream::Server& server() const { return server_; }
+  std::optional<upstream::CallId> upstream_id() const { return upstream_id_; }
   // Its server is taken away: cancelled there, and answered with an error here. The call is gone afterwards.
   void abandon();
 

@@ -50,6 +50,7 @@ class Registry {
 };
 
 class Listen;
+class OwnServers;
 class SseExchange;
 
 struct Core {
@@ -70,6 +71,8 @@ struct Core {
   bool drifted = false;                      // not as declared, and /readyz is to say so (exposure.hpp)
   std::vector<ShardStatus> others{};         // while an operator is answered
   std::function<void()> on_level_changed{};  // tells the other shards
+  std::vector<mcp::ServerSlot> entries{};    // of the configuration, whoever runs them
+  OwnServers* own_servers = nullptr;         // the shard's; null: nobody can have any
   std::string scratch{};                     // room to put a message together, for use within one callback
   Registry<mcp::Client> modern_clients{};    // those of 2026-07-28 that may have something under way
   Registry<Listen> listens{};
@@ -84,11 +87,14 @@ struct Core {
   }
 };
 
+// The servers as this principal's requests of 2026-07-28 see them.
+mcp::View& modern_view_of(Core& core, identity::KnownPrincipal& principal);
+
 // What one caller has under way of 2026-07-28: the request of a POST, or those of a connection.
 class ModernClient final : public mcp::Client {
  public:
   ModernClient(Core& core, identity::KnownPrincipal& principal)
-      : Client(principal, mcp::Version::v2026_07_28, core.modern_view), core_(core) {
+      : Client(principal, mcp::Version::v2026_07_28, modern_view_of(core, principal)), core_(core) {
     core_.modern_clients.add(*this);
   }
   ~ModernClient() override { core_.modern_clients.remove(*this); }

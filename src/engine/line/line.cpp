@@ -10,12 +10,26 @@
 #include <algorithm>
 
 #include "engine/line/call.hpp"
+#include "engine/line/own_servers.hpp"
 #include "engine/mcp/replies.hpp"
 #include "engine/mcp/versions.hpp"
 
 namespace clawql::engine::line {
 
 using base::Reason;
+
+namespace {
+
+// What was asked for may be of a server that has no process for this client, because there are as many as may be.
+bool lacks_instance(const mcp::View& view, json::Value name) {
+  const auto wanted = name.string();
+  return std::ranges::any_of(view.slots(), [&](const mcp::ServerSlot& slot) {
+    const auto* const own = dynamic_cast<const upstream::OwnServer*>(slot.server);
+    return own != nullptr && own->is_over_limit() && (!wanted || wanted->starts_with(own->prefix()));
+  });
+}
+
+}  // namespace
 
 void Line::take(const IdentifiedRequest& who, const Carriage& carriage, std::string_view text, Caller& caller) {
   if (core_.draining) return refuse_whole(who, carriage.session, caller, Reason::draining, {}, {});
@@ -58,7 +72,12 @@ void Line::admitted(const McpRequest& request, Caller& caller) {
       caller.serve(client);
       return answer(request, caller, true);
     case mcp::MessageKind::notification: notified(request); return caller.accepted();
-    case mcp::MessageKind::response: return caller.accepted();  // nothing was asked of the client: dropped
+    case mcp::MessageKind::response:
+      if (SessionServers* const own = own_of(client))
+        own->asks().answered(request.message());
+      else
+        core_.metrics.client_answers_dropped.add();  // nothing was asked of it
+      return caller.accepted();
   }
 }
 
@@ -123,6 +142,8 @@ void Line::call(const McpRequest& request, mcp::Asker& asker, bool may_wait) {
       request.client().view().wake_servers();
       if (request.client().view().worth_waiting()) return wait(request, asker);
     }
+    if (may_come(allowed.error()) && lacks_instance(request.client().view(), request.message().params().find("name")))
+      return refuse(request, asker, Reason::instance_limit);
     const json::Value params = request.message().params();
     const json::Value named = params.find("name") ? params.find("name") : params.find("uri");
     return refuse(request, asker, allowed.error(), named ? named.raw() : std::string_view{});
@@ -193,6 +214,7 @@ void Line::set_level(const McpRequest& request, mcp::Asker& asker) {
   const auto level = mcp::parse_log_level(text.value_or(std::string{}));
   if (!level) return refuse(request, asker, Reason::params_invalid, "level");
   request.client().session()->log_level = *level;
+  if (SessionServers* const own = own_of(request.client())) own->set_log_level(mcp::to_string(*level));
   apply_log_level();
   acknowledge(request, asker);
 }
@@ -210,14 +232,19 @@ void Line::apply_log_level() {
 void Line::apply_common_log_level() {
   const auto least = core_.common.log_levels.least();
   if (!least) return;
-  for (const mcp::ServerSlot& slot : core_.handshake_view.slots())
-    if (slot.server != nullptr) slot.server->set_log_level(mcp::to_string(*least));
+  for (const mcp::ServerSlot& entry : core_.entries) entry.server->set_log_level(mcp::to_string(*least));
+  if (core_.own_servers != nullptr) core_.own_servers->set_log_level(mcp::to_string(*least));
 }
 
 // ---- notifications
 
 void Line::notified(const McpRequest& request) {
-  if (request.message().method() == mcp::Method::notify_cancelled) cancelled(request);
+  if (request.message().method() == mcp::Method::notify_cancelled) return cancelled(request);
+  SessionServers* const own = own_of(request.client());
+  if (own == nullptr) return;
+  if (request.message().method() == mcp::Method::notify_initialized) own->begin();
+  if (request.message().method() == mcp::Method::notify_progress) own->asks().progressed(request.message());
+  if (request.message().method() == mcp::Method::notify_roots_changed) own->roots_changed(request.message().text());
 }
 
 // A cancellation of what is not (or no longer) in flight is no error: it may have crossed the answer.

@@ -34,7 +34,8 @@ void Line::take_modern(const IdentifiedRequest& who, const Carriage& carriage, c
   if (!claim && claim.error().reason == Reason::claim_invalid) return refuse_claim(who, message, claim.error(), caller);
   // A notification asks for nothing, so nothing is said of its headers either.
   const bool is_request = message.kind() == mcp::MessageKind::request;
-  const std::string fault = is_request ? disagreement(carriage, message, core_.modern_view) : std::string{};
+  const std::string fault =
+      is_request ? disagreement(carriage, message, modern_view_of(core_, who.principal())) : std::string{};
   // A revision that is not spoken here is the better answer where the header says the same, or nothing.
   const bool same_version = !carriage.protocol_version ||
                             message.params().find("_meta").find(mcp::kVersionKey).equals(*carriage.protocol_version);

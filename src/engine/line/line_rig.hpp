@@ -23,7 +23,7 @@
 namespace clawql::engine::line::testing_support {
 
 // A server that the test plays: calls wait until the test answers them, unless `echoes` is set.
-class FakeServer final : public upstream::Server {
+class FakeServer final : public upstream::OwnServer {
  public:
   FakeServer(std::string name, std::string prefix) : name_(std::move(name)), prefix_(std::move(prefix)) {}
 
@@ -66,8 +66,16 @@ class FakeServer final : public upstream::Server {
   void set_log_level(std::string_view level) override { log_level = level; }
   void subscribe(std::string_view uri) override { subscribed.emplace_back(uri); }
   void unsubscribe(std::string_view uri) override { unsubscribed.emplace_back(uri); }
-  void send(std::string_view message) override { sent.emplace_back(message); }
+  void send(std::string_view message) override {
+    sent.emplace_back(message);
+    if (sent_list != nullptr) sent_list->emplace_back(message);
+  }
   void wake() override { ++wakes; }
+  void end() override {
+    if (ended_list != nullptr) ended_list->push_back(name_);
+  }
+  std::uint64_t generation() const override { return generations; }
+  bool is_over_limit() const override { return over_limit; }
 
   // The test's side. The bytes of objects, each with its key: "name", "uri" or "uriTemplate".
   void set_list(upstream::ListKind kind, const std::vector<std::string>& items) {
@@ -106,10 +114,25 @@ class FakeServer final : public upstream::Server {
     ASSERT_TRUE(document) << message;
     seen_[index].sink->on_notification(*document);
   }
+  // Of one of a client's own.
+  void ask(const std::string& request) {
+    const auto document = json::Document::parse(request, {});
+    ASSERT_TRUE(document) << request;
+    observer->on_request(*this, *document);
+  }
+  void tell(const std::string& notification) {
+    const auto document = json::Document::parse(notification, {});
+    ASSERT_TRUE(document) << notification;
+    observer->on_notification(*this, *document);
+  }
   void fail(std::size_t index, base::Reason reason) { seen_[index].sink->on_failure({reason, "it died"}); }
 
   upstream::State current = upstream::State::ready;
-  bool starting = false, echoes = false;
+  bool starting = false, echoes = false, over_limit = false;
+  std::uint64_t generations = 1;
+  upstream::InstanceOrder order;  // of one of a client's own, and who hears it
+  upstream::Server::Observer* observer = nullptr;
+  std::vector<std::string>*ended_list = nullptr, *sent_list = nullptr;  // outlive it
   int wakes = 0;
   std::string log_level;
   std::vector<std::pair<upstream::CallId, std::string>> cancelled;
@@ -158,11 +181,11 @@ struct DoorStream final : ipc::DoorStreamHandler {
   std::uint64_t body_credit = 0;
 };
 
-class Rig : private ipc::DoorChannel::Handler, private SupervisorLink {
+class Rig : private ipc::DoorChannel::Handler, private SupervisorLink, private upstream::InstanceMaker {
  public:
   explicit Rig(const base::Limits& limits = {}) : limits_(limits) {
-    shard =
-        std::make_unique<Shard>(Shard::Parts{loop, log_, audit, registry, *this, common, {}}, std::uint8_t{0}, limits_);
+    shard = std::make_unique<Shard>(Shard::Parts{loop, log_, audit, registry, *this, common, this, {}}, std::uint8_t{0},
+                                    limits_);
     shard->set_listeners({{.id = 0, .kind = "tcp", .label = {}}, {.id = kAdminListener, .kind = "admin", .label = {}}});
     audit.set_file(os::Fd(::dup(audit_file_.get())));
     connect();
@@ -189,6 +212,17 @@ class Rig : private ipc::DoorChannel::Handler, private SupervisorLink {
     for (FakeServer& one : servers) slots.push_back({.server = &one, .name = one.name()});
     shard->set_servers(std::move(slots));
     return server;
+  }
+  // All servers so far, with these isolations in their order (the others are shared).
+  void isolate(const std::vector<mcp::Isolation>& isolations) {
+    std::vector<mcp::ServerSlot> slots;
+    for (FakeServer& one : servers) {
+      const std::size_t index = slots.size();
+      slots.push_back({.server = &one,
+                       .isolation = index < isolations.size() ? isolations[index] : mcp::Isolation::shared,
+                       .name = one.name()});
+    }
+    shard->set_servers(std::move(slots));
   }
 
   // ---- requests
@@ -242,10 +276,12 @@ class Rig : private ipc::DoorChannel::Handler, private SupervisorLink {
   DoorStream& post(std::string_view body, const std::string& session = {}) { return send(body, {.session = session}); }
   DoorStream& get(const std::string& session) { return send({}, {.method = ipc::Method::get, .session = session}); }
   // A session at that version; its id.
-  std::string initialize(std::string_view version = "2025-11-25", std::uint32_t uid = 0) {
-    DoorStream& stream = send(R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":")" +
-                                  std::string(version) + R"(","capabilities":{},"clientInfo":{}}})",
-                              {.uid = uid});
+  std::string initialize(std::string_view version = "2025-11-25", std::uint32_t uid = 0,
+                         const std::string& capabilities = "{}") {
+    DoorStream& stream =
+        send(R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":")" + std::string(version) +
+                 R"(","capabilities":)" + capabilities + R"(,"clientInfo":{}}})",
+             {.uid = uid});
     return stream.field(ipc::ResponseField::session_id);
   }
   DoorStream& lines(std::string_view first) {
@@ -292,12 +328,27 @@ class Rig : private ipc::DoorChannel::Handler, private SupervisorLink {
   std::deque<DoorStream> streams;
   std::vector<ipc::AdminRequest> admin_requests;
   int drained_count = 0;
+  std::vector<FakeServer*> own;    // made for a session or principal, in their order; some may be gone
+  std::vector<std::string> ended;  // of those, by name
 
  private:
   void on_room() override {}
   void on_closed(Error) override {}
   void admin(const ipc::AdminRequest& request) override { admin_requests.push_back(request); }
   void drained() override { ++drained_count; }
+  std::unique_ptr<upstream::OwnServer> make(const upstream::InstanceOrder& order,
+                                            upstream::Server::Observer& observer) override {
+    for (const FakeServer& entry : servers) {
+      if (entry.name() != order.entry) continue;
+      auto made = std::make_unique<FakeServer>(entry.name(), entry.prefix());
+      made->order = order;
+      made->observer = &observer;
+      made->ended_list = &ended;
+      own.push_back(made.get());
+      return made;
+    }
+    return nullptr;
+  }
 
   base::Limits limits_;
   os::Fd audit_file_{::memfd_create("audit", MFD_CLOEXEC)};

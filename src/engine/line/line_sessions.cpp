@@ -1,5 +1,6 @@
 // Sessions of the handshake era: how one begins, is found and ends.
 #include "engine/line/line.hpp"
+#include "engine/line/own_servers.hpp"
 #include "engine/mcp/replies.hpp"
 #include "engine/mcp/versions.hpp"
 
@@ -32,6 +33,7 @@ void Line::initialize(const IdentifiedRequest& who, const Carriage& carriage, co
     core_.log.error("session.failed", {{"why", session.error().message}});
     return refuse_whole(who, nullptr, caller, Reason::internal, message.id(), session.error().message);
   }
+  if (core_.own_servers != nullptr) core_.own_servers->welcome(**session, capabilities);
   core_.auditor.session(who, **session, "session.opened");
   core_.common.sessions.fetch_add(1, std::memory_order_relaxed);
   core_.metrics.sessions.add(1);
@@ -74,6 +76,7 @@ void Line::end_session(mcp::Session& session, std::string_view subtype) {
   }
   while (mcp::MessageStream* stream = session.newest_stream()) stream->close();
   core_.subscriptions.remove_all(session);
+  if (SessionServers* const own = own_of(session)) own->end();
   core_.auditor.session_ended(session, subtype);
   core_.sessions.close(session);
   core_.common.sessions.fetch_sub(1, std::memory_order_relaxed);

@@ -20,6 +20,7 @@ class Listen final : public mcp::Pending, public mcp::Subscriber {
   // Takes the filter and tells what of it is granted. It is in its client already.
   void begin(json::Value filter);
   void tell(mcp::Changes changes);
+  const mcp::View& view() const { return client_.view(); }
   // The gateway ends it: with a result, as one that is over in order. Gone afterwards.
   void finish();
 

@@ -10,6 +10,10 @@ Metrics::Metrics(telemetry::Registry& registry_in)
       answers_dropped(registry.counter("clawql_answers_dropped_total", "Answers whose client had gone.")),
       notifications_dropped(registry.counter("clawql_notifications_dropped_total",
                                              "Notifications without a stream, a token or room to go to.")),
+      asks(registry.counter("clawql_asks_total", "Requests of servers that were put to their client.")),
+      asks_refused(registry.counter("clawql_asks_refused_total", "Requests of servers that no client was asked.")),
+      client_answers_dropped(registry.counter("clawql_client_answers_dropped_total",
+                                              "Responses and progress of clients for what nobody asks (any more).")),
       calls_over_buffer(registry.counter("clawql_calls_over_buffer_total",
                                          "Answers replaced by an error because the client does not read.")) {
   for (std::size_t i = 0; i < mcp::kMethodCount; ++i)

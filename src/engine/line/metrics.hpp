@@ -24,9 +24,12 @@ class Metrics {
   telemetry::Gauge& sessions;
   telemetry::Gauge& in_flight;
   telemetry::Gauge& buffered_bytes;
-  telemetry::Counter& answers_dropped;        // of clients that had gone
-  telemetry::Counter& notifications_dropped;  // no stream, no room, or no token
-  telemetry::Counter& calls_over_buffer;      // answers replaced by an error: the client does not read
+  telemetry::Counter& answers_dropped;         // of clients that had gone
+  telemetry::Counter& notifications_dropped;   // no stream, no room, or no token
+  telemetry::Counter& asks;                    // of servers, put to clients
+  telemetry::Counter& asks_refused;            // those that no client was asked
+  telemetry::Counter& client_answers_dropped;  // for what nobody asked, or asks any more
+  telemetry::Counter& calls_over_buffer;       // answers replaced by an error: the client does not read
 
  private:
   std::array<telemetry::Counter*, mcp::kMethodCount> requests_{};

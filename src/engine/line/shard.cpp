@@ -20,6 +20,13 @@ constexpr std::uint32_t kSweepsToKeepAlive = 5;  // 25 s: before proxies close a
 constexpr base::Milliseconds kPatrolInterval{200};
 constexpr std::size_t kLogBytes = 400;
 
+// The entries of that kind have no process that everybody could see.
+std::vector<mcp::ServerSlot> without(mcp::Isolation isolation, std::vector<mcp::ServerSlot> slots) {
+  for (mcp::ServerSlot& slot : slots)
+    if (slot.isolation == isolation) slot.server = slot.modern = nullptr;
+  return slots;
+}
+
 }  // namespace
 
 Shard::Shard(const Parts& parts, std::uint8_t number, const base::Limits& limits)
@@ -39,6 +46,10 @@ Shard::Shard(const Parts& parts, std::uint8_t number, const base::Limits& limits
       announce_(parts.loop, [this] { announce(); }),
       sweep_(parts.loop, [this] { sweep(); }),
       patrol_(parts.loop, [this] { patrol(); }) {
+  if (parts.instances != nullptr) {
+    own_servers_.emplace(OwnServers::Parts{core_, *parts.instances, *this, [this] { announce_soon(); }});
+    core_.own_servers = &*own_servers_;
+  }
   sweep_.set(kSweepInterval);
 }
 
@@ -109,11 +120,13 @@ void Shard::set_servers(std::vector<mcp::ServerSlot> servers) {
                                [&](const auto& slot) { return slot.server == server || slot.modern == server; });
   };
   std::vector<upstream::Server*> gone;
-  for (const mcp::ServerSlot& old : core_.handshake_view.slots())
+  for (const mcp::ServerSlot& old : core_.entries)
     for (upstream::Server* const server : {old.server, old.modern})
       if (server != nullptr && !stays(server)) gone.push_back(server);
-  core_.modern_view.set(servers);
-  core_.handshake_view.set(std::move(servers));
+  core_.entries = servers;
+  core_.modern_view.set(without(mcp::Isolation::principal, servers));
+  core_.handshake_view.set(without(mcp::Isolation::session, without(mcp::Isolation::principal, servers)));
+  if (own_servers_) own_servers_->set_entries(std::move(servers));
   merge_lists();
   for (const upstream::Server* server : gone) {
     line_.fail_calls_of(*server);
@@ -129,10 +142,15 @@ void Shard::set_servers(std::vector<mcp::ServerSlot> servers) {
 
 void Shard::merge_lists() {
   const auto before = core_.handshake_view.snapshot();
-  to_announce_.add(core_.handshake_view.refresh());
-  to_announce_.add(core_.modern_view.refresh());
+  core_.handshake_view.refresh();
+  core_.modern_view.refresh();
   report_hidden(*before);
-  if (to_announce_.any() && !announce_.is_set()) announce_.set(kAnnounceDelay);
+  if (own_servers_) own_servers_->refresh();
+  if (core_.handshake_view.unannounced().any() || core_.modern_view.unannounced().any()) announce_soon();
+}
+
+void Shard::announce_soon() {
+  if (!announce_.is_set()) announce_.set(kAnnounceDelay);
 }
 
 void Shard::report_hidden(const mcp::Catalog& before) const {
@@ -154,8 +172,9 @@ void Shard::on_offer_changed(upstream::Server& /*server*/) {
 }
 
 void Shard::on_settled(upstream::Server& server) {
-  const mcp::ServerSlot* slot = core_.handshake_view.slot(server);
-  if (slot == nullptr || slot->owned) {
+  const auto slot = std::ranges::find_if(
+      core_.entries, [&](const auto& entry) { return entry.server == &server || entry.modern == &server; });
+  if (slot == core_.entries.end() || slot->owned) {
     const bool ready = server.state() == upstream::State::ready;
     const upstream::Description description = server.describe();
     core_.auditor.server(server.name(), ready ? "server.ready" : "server.failed",
@@ -182,13 +201,16 @@ void Shard::on_request(upstream::Server& /*server*/, const json::Document& /*mes
 
 // A session without a stream hears of it when it opens the next one.
 void Shard::announce() {
-  const mcp::Changes changes = std::exchange(to_announce_, {});
-  core_.listens.for_each([&](Listen& listen) { listen.tell(changes); });
-  core_.sessions.for_each([&](mcp::Session& session) {
+  core_.listens.for_each([](Listen& listen) { listen.tell(listen.view().unannounced()); });
+  core_.sessions.for_each([](mcp::Session& session) {
+    const mcp::Changes changes = session.view().unannounced();
     mcp::MessageStream* stream = session.newest_stream();
     for (const mcp::ListKind kind : mcp::kAnnounced)
       if (changes.has(kind) && (stream == nullptr || !stream->send(mcp::list_changed(kind)))) session.unsent.add(kind);
   });
+  core_.handshake_view.take_unannounced();
+  core_.modern_view.take_unannounced();
+  if (own_servers_) own_servers_->for_each_view([](mcp::View& view) { view.take_unannounced(); });
 }
 
 // ---- time

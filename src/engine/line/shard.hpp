@@ -10,6 +10,7 @@
 #include "engine/line/core.hpp"
 #include "engine/line/exchange.hpp"
 #include "engine/line/line.hpp"
+#include "engine/line/own_servers.hpp"
 #include "engine/line/status.hpp"
 #include "engine/line/supervisor_link.hpp"
 #include "ipc/channel.hpp"
@@ -25,6 +26,8 @@ class Shard final : public upstream::Server::Observer, private ipc::EngineChanne
     telemetry::Registry& registry;
     SupervisorLink& supervisor;
     Common& common;
+    // Makes the processes of `isolation: session` and `principal`; null: there are none.
+    upstream::InstanceMaker* instances = nullptr;
     std::function<void()> on_level_changed{};  // what sessions here want to hear: tells the other shards
   };
   // `number`: the first byte of its sessions' ids.
@@ -60,11 +63,13 @@ class Shard final : public upstream::Server::Observer, private ipc::EngineChanne
 
   void merge_lists();
   void report_hidden(const mcp::Catalog& before) const;
+  void announce_soon();
   void announce();
   void sweep();
   void patrol();
   void check_drained();
 
+  std::optional<OwnServers> own_servers_;  // before the sessions that use it
   Core core_;
   Line line_;
   ExchangeStore exchanges_;
@@ -72,7 +77,6 @@ class Shard final : public upstream::Server::Observer, private ipc::EngineChanne
   SupervisorLink& supervisor_;
   std::vector<std::unique_ptr<ipc::EngineChannel>> channels_;
   io::Deadline announce_;  // list_changed goes out once for many changes
-  mcp::Changes to_announce_;
   io::Deadline sweep_;
   io::Deadline patrol_;  // while requests wait for servers, or the gateway drains
   base::Microseconds drain_until_{0};

@@ -95,8 +95,8 @@ ShardStatus status_of(const Core& core) {
                      .principals = core.principals.with_sessions(),
                      .servers = {},
                      .refusals = {}};
-  for (const mcp::ServerSlot& slot : core.handshake_view.slots())
-    if (slot.owned && slot.server != nullptr) status.servers.push_back(slot.server->describe());
+  for (const mcp::ServerSlot& slot : core.entries)
+    if (slot.owned) status.servers.push_back(slot.server->describe());
   for (std::size_t i = 0; i < base::kReasonCount; ++i)
     status.refusals[i] = core.metrics.refusals(static_cast<base::Reason>(i));
   return status;
@@ -107,8 +107,7 @@ std::string status_json(const Core& core) {
   std::string out = fmt::format(R"({{"sessions":{},"principals":{},"in_flight":{},"servers":[)", all.sessions,
                                 all.principals.size(), all.in_flight);
   bool first_server = true;
-  for (const mcp::ServerSlot& slot : core.handshake_view.slots()) {
-    if (slot.server == nullptr) continue;
+  for (const mcp::ServerSlot& slot : core.entries) {
     if (!std::exchange(first_server, false)) out += ',';
     append_server(out, describe(slot, core.others));
   }

@@ -117,6 +117,7 @@ std::expected<Message, Message::Invalid> Message::read(json::Value value) {
   if (!members.method) {
     if (!is_lawful_response(members)) return std::unexpected(invalid);
     message.kind_ = MessageKind::response;
+    message.is_error_ = static_cast<bool>(members.error);
     message.id_ = usable_id;
     return message;
   }

@@ -61,12 +61,14 @@ class Message {
   Method method() const { return method_; }                    // `other` for responses
   std::string_view method_raw() const { return method_raw_; }  // as written, with quotes; hostile
   std::string_view text() const { return text_; }              // every byte of the message
+  bool is_error() const { return is_error_; }                  // of a response
   std::string_view id() const { return id_; }     // raw; empty for notifications and for errors without one
   json::Value params() const { return params_; }  // absent or an object
 
  private:
   Message() = default;
   MessageKind kind_ = MessageKind::request;
+  bool is_error_ = false;
   Method method_ = Method::other;
   std::string_view method_raw_, text_, id_;
   json::Value params_;

@@ -61,6 +61,18 @@ class Session final : public Client, public Subscriber {
 
   Session* session() override { return this; }
   const SessionId& id() const { return id_; }
+  // What a session has beside what all share; the line knows what (own_servers.hpp). Whoever ends the session ends it
+  // first.
+  class Own {
+   public:
+    virtual ~Own() = default;
+  };
+  // `view`: of the servers, from now on; it belongs to `own`.
+  void give(std::unique_ptr<Own> own, View& view) {
+    own_ = std::move(own);
+    use_view(view);
+  }
+  Own* own() const { return own_.get(); }
   // The first 16 hex characters of the id's SHA-256: for the audit, never the id.
   std::string_view audit_name() const override { return audit_name_; }
 
@@ -85,6 +97,7 @@ class Session final : public Client, public Subscriber {
   SessionId id_;
   std::string audit_name_;
   std::vector<MessageStream*> streams_;
+  std::unique_ptr<Own> own_;  // null: nothing
   base::Microseconds last_used_{0};
 };
 

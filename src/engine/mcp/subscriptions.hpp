@@ -5,11 +5,11 @@
 #include <cstddef>
 #include <functional>
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "engine/upstream/server.hpp"
 
@@ -32,17 +32,15 @@ class Subscriptions {
   void remove_all(Subscriber& subscriber);
   std::size_t count(const Subscriber& subscriber) const;
   // A server says that a resource changed: those who subscribed to it there, or to what it is a part of, hear of it.
-  void updated(const upstream::Server& server, std::string_view uri);
+  void updated(upstream::Server& server, std::string_view uri);
   // The server goes; whoever subscribed to something of it goes over to whom `find` names (null: nobody).
   void move_from(const upstream::Server& server, const std::function<upstream::Server*(std::string_view uri)>& find);
 
  private:
-  struct Topic {
-    upstream::Server* server;  // null: nobody serves it any more
-    std::unordered_set<Subscriber*> subscribers;
-  };
-  std::map<std::string, Topic, std::less<>> topics_;  // by URI
-  std::unordered_map<const Subscriber*, std::set<std::string, std::less<>>> by_subscriber_;
+  // The same URI may be served by different servers to different clients. Null: nobody serves it any more.
+  using Topic = std::pair<std::string, upstream::Server*>;
+  std::map<Topic, std::unordered_set<Subscriber*>> topics_;
+  std::unordered_map<const Subscriber*, std::map<std::string, upstream::Server*, std::less<>>> by_subscriber_;
 };
 
 }  // namespace clawql::engine::mcp

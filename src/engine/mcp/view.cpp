@@ -20,7 +20,9 @@ Changes View::refresh() {
   for (const ServerSlot& slot : slots_)
     if (upstream::Server* const server = serving(slot)) servers.push_back(server);
   const auto before = std::exchange(catalog_, Catalog::merge(servers, *catalog_));
-  return catalog_->changes_since(*before);
+  const Changes changes = catalog_->changes_since(*before);
+  unannounced_.add(changes);
+  return changes;
 }
 
 bool View::worth_waiting() const {

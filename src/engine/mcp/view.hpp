@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/mcp/catalog.hpp"
@@ -24,6 +25,7 @@ struct ServerSlot {
   bool owned = true;               // by this shard; otherwise its owner records and logs what it does
   Isolation isolation = Isolation::shared;
   std::string name = {};  // of the entry
+  bool eager = true;      // its processes start before anybody calls them
 };
 
 class View {
@@ -41,6 +43,9 @@ class View {
   std::shared_ptr<const Catalog> snapshot() const { return catalog_; }
   // Merges anew, after slots or lists changed. Returns what a client sees of it.
   Changes refresh();
+  // What refresh() has found since it was asked last.
+  Changes take_unannounced() { return std::exchange(unannounced_, {}); }
+  Changes unannounced() const { return unannounced_; }
 
   // A list or a call should wait: a server that may have what is asked for is still starting.
   bool worth_waiting() const;
@@ -49,6 +54,7 @@ class View {
 
  private:
   bool modern_;
+  Changes unannounced_;
   std::vector<ServerSlot> slots_;
   std::shared_ptr<const Catalog> catalog_ = std::make_shared<const Catalog>();
 };

@@ -77,6 +77,7 @@ void Engine::add_unit(std::uint8_t number, const ipc::EngineSettings& settings) 
                                .common = common_,
                                .supervisor = voice,
                                .launcher = voice,
+                               .instances = instances_,
                                .on_level_changed = [this, number] { level_changed(number); }};
   units_.push_back(std::make_unique<Unit>(unit_parts, number, std::move(audit), settings.limits));
 }
@@ -115,14 +116,22 @@ void Engine::set_audit_file(os::Fd file) {
   for (std::uint32_t i = 0; i < shards(); ++i) on(i, [shared](Unit& unit) { unit.audit().set_file(shared); });
 }
 
+// Whoever asked for an instance put the number of its shard into that of the instance.
+std::uint32_t Engine::shard_of(std::string_view server, std::uint64_t instance) const {
+  return instance == upstream::kShared ? upstream::shard_of(server, shards()) : upstream::shard_of_instance(instance);
+}
+
 void Engine::server_started(std::string_view name, upstream::Pipes pipes) {
-  on(upstream::shard_of(name, shards()), [name = std::string(name), pipes = std::move(pipes)](Unit& unit) mutable {
+  const std::uint32_t shard = shard_of(name, pipes.instance);
+  if (shard >= shards()) return;  // of no number of ours: its pipes close
+  on(shard, [name = std::string(name), pipes = std::move(pipes)](Unit& unit) mutable {
     unit.server_started(name, std::move(pipes));
   });
 }
 
 void Engine::server_exited(const ipc::ServerExited& exit) {
-  on(upstream::shard_of(exit.name, shards()), [exit](Unit& unit) { unit.server_exited(exit); });
+  const std::uint32_t shard = shard_of(exit.name, exit.instance);
+  if (shard < shards()) on(shard, [exit](Unit& unit) { unit.server_exited(exit); });
 }
 
 // The operator's routes are the first shard's, and so are metrics and events about the whole gateway.

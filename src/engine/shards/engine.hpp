@@ -66,11 +66,13 @@ class Engine {
   void add_unit(std::uint8_t number, const ipc::EngineSettings& settings);
   // Runs `task(unit)` on its loop: at once for the first, and for all while no thread runs.
   void on(std::uint32_t number, std::move_only_function<void(Unit&)> task);
+  std::uint32_t shard_of(std::string_view server, std::uint64_t instance) const;
   void one_drained();
   void level_changed(std::uint32_t from);
 
   Parts parts_;
   line::Common common_;
+  upstream::InstanceCounts instances_;
   std::vector<std::unique_ptr<io::Loop>> own_loops_;  // of the shards after the first; they outlive all units
   std::vector<std::unique_ptr<Voice>> voices_;
   std::vector<std::unique_ptr<Unit>> units_;

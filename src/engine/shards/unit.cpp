@@ -3,13 +3,22 @@
 #include <utility>
 
 namespace clawql::engine::shards {
+namespace {
+
+mcp::Isolation isolation_of(const ipc::ServerSettings& server) {
+  if (server.isolation == "session") return mcp::Isolation::session;
+  return server.isolation == "principal" ? mcp::Isolation::principal : mcp::Isolation::shared;
+}
+
+}  // namespace
 
 Unit::Unit(const Parts& parts, std::uint8_t number, std::unique_ptr<audit::Log> audit, const base::Limits& limits)
     : parts_(parts),
       audit_(std::move(audit)),
-      line_({parts.loop, parts.log, *audit_, parts.registry, parts.supervisor, parts.common, parts.on_level_changed},
+      servers_({parts.loop, parts.launcher, *this, parts.log, parts.registry, audit_.get(), &parts.instances}, number),
+      line_({parts.loop, parts.log, *audit_, parts.registry, parts.supervisor, parts.common, &servers_.instances(),
+             parts.on_level_changed},
             number, limits),
-      servers_({parts.loop, parts.launcher, *this, parts.log, parts.registry, audit_.get()}, number),
       exports_(parts.loop, number, [this](std::string_view key) { return servers_.find(key); }),
       imports_(parts.loop, number, line_) {}
 
@@ -38,17 +47,20 @@ void Unit::apply(const ipc::EngineSettings& settings) {
     upstream::Server* const own = servers_.find(key);
     return own != nullptr ? own : imports_.find(key);
   };
-  const auto add = [&](const std::string& name, std::uint64_t call_seconds) {
+  const auto add = [&](const std::string& name, std::uint64_t call_seconds, mcp::Isolation isolation, bool eager) {
     upstream::Server* const server = find(name);
     if (server == nullptr) return;  // the built-in one, where there is no audit
     slots.push_back({.server = server,
                      .modern = find(upstream::modern_key(name)),
                      .call_seconds = call_seconds,
                      .owned = servers_.find(name) != nullptr,
-                     .name = name});
+                     .isolation = isolation,
+                     .name = name,
+                     .eager = eager});
   };
-  add("clawql", 0);
-  for (const ipc::ServerSettings& server : settings.servers) add(server.name, server.call_seconds);
+  add("clawql", 0, mcp::Isolation::shared, true);
+  for (const ipc::ServerSettings& server : settings.servers)
+    add(server.name, server.call_seconds, isolation_of(server), server.eager);
   line_.set_servers(std::move(slots));
   if (started_) start();
 }

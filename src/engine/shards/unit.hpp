@@ -28,6 +28,7 @@ class Unit final : private upstream::Server::Observer {
     // Called on the unit's own loop.
     line::SupervisorLink& supervisor;
     upstream::Launcher& launcher;
+    upstream::InstanceCounts& instances;  // of all shards
     std::function<void()> on_level_changed;
   };
   Unit(const Parts& parts, std::uint8_t number, std::unique_ptr<audit::Log> audit, const base::Limits& limits);
@@ -58,8 +59,8 @@ class Unit final : private upstream::Server::Observer {
 
   Parts parts_;
   std::unique_ptr<audit::Log> audit_;
+  upstream::Servers servers_;  // before the line, whose sessions have instances of them
   line::Shard line_;
-  upstream::Servers servers_;
   upstream::Exports exports_;
   upstream::Imports imports_;
   bool started_ = false;

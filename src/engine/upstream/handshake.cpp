@@ -75,6 +75,7 @@ void Handshake::begin() {
     case Opening::ask: patience_.set(kProbePatience); return probe();
     case Opening::modern_only: return probe();
     case Opening::known_modern:
+    case Opening::initialize_first:
     case Opening::no_question: return initialize();
   }
 }
@@ -121,7 +122,8 @@ void Handshake::on_initialized(const OwnRequests::Answer& answer) {
 
 void Handshake::on_initialize_refused(const std::string& why) {
   if (discovered_) return handler_.on_refused_after_discover();
-  if (opening_ != Opening::known_modern) return handler_.on_handshake_refused(why);
+  if (opening_ != Opening::known_modern && opening_ != Opening::initialize_first)
+    return handler_.on_handshake_refused(why);
   initialize_refused_ = true;
   probe();
 }

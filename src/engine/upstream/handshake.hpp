@@ -8,6 +8,8 @@
 //                 refused, but server/discover had an answer: on_refused_after_discover → known_modern
 //   known_modern  initialize → both eras; refused: server/discover → 2026-07-28 alone → modern_only
 //   modern_only   server/discover → 2026-07-28
+//   initialize_first  the same, for a session: only the handshake era lets a server ask its client in the midst of a
+//                 call; whether it speaks the other as well is not looked at
 //   no_question   initialize → handshake era (a server that took server/discover ill)
 #pragma once
 
@@ -31,7 +33,7 @@ struct Introduction {
 
 class Handshake {
  public:
-  enum class Opening : std::uint8_t { ask, known_modern, modern_only, no_question };
+  enum class Opening : std::uint8_t { ask, known_modern, initialize_first, modern_only, no_question };
   static constexpr base::Milliseconds kProbePatience{2'000};
 
   class Handler {

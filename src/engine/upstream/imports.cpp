@@ -47,10 +47,10 @@ void Imports::apply(const ipc::EngineSettings& settings) {
   take({.name = "clawql", .prefix = "clawql__", .eager = false}, "clawql", 0);
   for (const ipc::ServerSettings& server : settings.servers) {
     const std::uint32_t owner = shard_of(server.name, settings.shards);
-    take(server, server.name, owner);
-    ipc::ServerSettings modern = server;
-    modern.eager = false;
-    take(modern, modern_key(server.name), owner);
+    ipc::ServerSettings on_demand = server;
+    on_demand.eager = false;
+    take(server.isolation == "shared" ? server : on_demand, server.name, owner);
+    take(on_demand, modern_key(server.name), owner);
   }
   for (auto& [name, gone] : before) loop_.post([kept = std::move(gone)] {});
 }

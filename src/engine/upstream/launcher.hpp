@@ -11,14 +11,22 @@ namespace clawql::engine::upstream {
 
 inline constexpr std::uint64_t kShared = 0;  // the instance that all clients share
 
-// For the instances of the servers that one shard owns: none comes twice, as the supervisor demands.
+// For the instances that one shard starts: none comes twice, in no shard of this engine, as the supervisor demands. The
+// number names its shard, so that reports find their way.
 class InstanceNumbers {
  public:
-  std::uint64_t next() { return ++last_; }
+  explicit InstanceNumbers(std::uint32_t shard = 0) : shard_(shard) {}
+  std::uint64_t next() { return ++last_ << 8U | shard_; }
 
  private:
+  const std::uint32_t shard_;
   std::uint64_t last_ = kShared;
 };
+
+// The shard that started it; a shared process is its owner's.
+inline std::uint32_t shard_of_instance(std::uint64_t instance) {
+  return static_cast<std::uint32_t>(instance & 0xFFU);
+}
 
 class Launcher {
  public:

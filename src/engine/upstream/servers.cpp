@@ -6,7 +6,12 @@
 
 namespace clawql::engine::upstream {
 
-Servers::Servers(Parts parts, std::uint32_t shard) : parts_(parts), shard_(shard) {}
+Servers::Servers(Parts parts, std::uint32_t shard)
+    : parts_(parts),
+      shard_(shard),
+      instances_(
+          {parts.loop, parts.launcher, parts.log, parts.metrics, parts.counts != nullptr ? *parts.counts : own_counts_},
+          shard) {}
 
 Servers::~Servers() = default;
 
@@ -36,11 +41,13 @@ void Servers::apply(const ipc::EngineSettings& settings) {
     entries_[i].server->change(entries_[i].settings, settings.limits);
     entries_[i].modern->change(entries_[i].settings, settings.limits);
   }
+  instances_.apply(settings);
 }
 
 Servers::Entry Servers::make_entry(const ipc::ServerSettings& settings, const base::Limits& limits) {
-  const StdioServer::Parts parts{parts_.loop, parts_.launcher, parts_.observer, parts_.log, parts_.metrics, instances_};
-  Role modern{.kind = Role::Kind::modern, .instance = instances_.next(), .client_capabilities = "{}"};
+  const StdioServer::Parts parts{parts_.loop, parts_.launcher, parts_.observer,
+                                 parts_.log,  parts_.metrics,  instances_.numbers()};
+  Role modern{.kind = Role::Kind::modern, .instance = instances_.numbers().next(), .client_capabilities = "{}"};
   return {settings, std::make_unique<StdioServer>(parts, settings, limits, Role{}),
           std::make_unique<StdioServer>(parts, settings, limits, std::move(modern))};
 }
@@ -54,7 +61,7 @@ void Servers::retire(std::unique_ptr<StdioServer> server) {
 
 void Servers::start_eager() {
   for (const Entry& each : entries_)
-    if (each.settings.eager) each.server->wake();
+    if (each.settings.eager && each.settings.isolation == "shared") each.server->wake();
 }
 
 std::vector<Servers::Slot> Servers::slots() const {
@@ -108,6 +115,12 @@ void Servers::note(std::string_view server, std::string_view subtype, std::strin
 
 void Servers::started(std::string_view name, Pipes pipes) {
   StdioServer* const found = find(name, pipes.instance);
+  Instance* const own = instances_.find(name, pipes.instance);
+  if (own != nullptr) {
+    note(name, "server.started", "incarnation " + std::to_string(pipes.incarnation) + ", for " + own->owner(),
+         audit::Outcome::success);
+    return own->started(std::move(pipes));
+  }
   if (found == nullptr) {
     // Of a number that is not in use any more; the shared one is ended by the reload that took it away.
     if (pipes.instance != kShared) parts_.launcher.stop(name, pipes.instance);
@@ -119,8 +132,16 @@ void Servers::started(std::string_view name, Pipes pipes) {
 }
 
 void Servers::exited(const ipc::ServerExited& exit) {
+  if (Instance* const own = instances_.find(exit.name, exit.instance)) {
+    note(exit.name, "server.exited", exit.how + " (for " + own->owner() + ")", audit::Outcome::error);
+    return own->exited(exit);
+  }
   StdioServer* const found = find(exit.name, exit.instance);
-  if (found == nullptr) return;
+  if (found == nullptr) {
+    // One that was let go has ended.
+    if (exit.instance != kShared) note(exit.name, "server.exited", exit.how, audit::Outcome::success);
+    return;
+  }
   note(exit.name, "server.exited", exit.how, audit::Outcome::error);
   found->exited(exit);
 }

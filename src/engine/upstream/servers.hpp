@@ -12,6 +12,7 @@
 #include "base/log.hpp"
 #include "engine/audit/audit.hpp"
 #include "engine/upstream/builtin_server.hpp"
+#include "engine/upstream/instances.hpp"
 #include "engine/upstream/launcher.hpp"
 #include "engine/upstream/stdio_server.hpp"
 #include "ipc/settings.hpp"
@@ -29,7 +30,8 @@ class Servers {
     Server::Observer& observer;
     base::Logger& log;
     telemetry::Registry& metrics;
-    audit::Log* audit = nullptr;  // the shard's own; null: no events, and no built-in server
+    audit::Log* audit = nullptr;       // the shard's own; null: no events, and no built-in server
+    InstanceCounts* counts = nullptr;  // of all shards; null: this one counts for itself
   };
   struct Slot {
     Server* server;
@@ -56,6 +58,9 @@ class Servers {
   // The other way round; empty for a server that is not of this list.
   std::string key_of(const Server& server) const;
 
+  // Those that sessions and principals of this shard have for themselves.
+  Instances& instances() { return instances_; }
+
   // From the supervisor; pipes of a server that is not here are closed.
   void started(std::string_view name, Pipes pipes);
   void exited(const ipc::ServerExited& exit);
@@ -77,7 +82,8 @@ class Servers {
   const std::uint32_t shard_;
   std::unique_ptr<BuiltinServer> builtin_;
   std::vector<Entry> entries_;
-  InstanceNumbers instances_;
+  InstanceCounts own_counts_;
+  Instances instances_;
 };
 
 }  // namespace clawql::engine::upstream

@@ -19,9 +19,8 @@ class StdioServerAsksTest : public StdioServerRig {
     role = {.kind = Role::Kind::session, .instance = 4, .client_capabilities = declared};
     make();
     start();
-    refuse_only("server/discover");
     EXPECT_THAT(only_request("initialize"), HasSubstr(R"("capabilities":)" + declared));
-    say(answer(2, R"({"protocolVersion":"2025-11-25","capabilities":{}})"));
+    say(answer(1, R"({"protocolVersion":"2025-11-25","capabilities":{}})"));
     ASSERT_EQ(server->state(), State::ready);
     heard();
   }

@@ -236,7 +236,12 @@ TEST_F(StdioServerErasTest, a_modern_log_message_reaches_the_only_call_and_only_
 TEST_F(StdioServerErasTest, a_modern_server_may_ask_no_client_anything) {
   role = {.kind = Role::Kind::session, .instance = 3, .client_capabilities = R"({"sampling":{}})"};
   make();
-  make_ready_modern_only();
+  start();
+  refuse_only("initialize", -32022);
+  answer_discover(R"({"tools":{}})");
+  answer_list(kTools);
+  ASSERT_EQ(server->state(), State::ready);
+  heard();
   say(R"({"jsonrpc":"2.0","id":1,"method":"sampling/createMessage","params":{}})");
   EXPECT_THAT(observer.requests, IsEmpty());
   EXPECT_THAT(heard(), ElementsAre(HasSubstr("-32601")));

@@ -73,7 +73,8 @@ void StdioServer::started(Pipes pipes) {
 // ---- handshake and lists
 
 Handshake::Opening StdioServer::first_opening() const {
-  return role_.kind == Role::Kind::modern ? Handshake::Opening::modern_only : Handshake::Opening::ask;
+  if (role_.kind == Role::Kind::modern) return Handshake::Opening::modern_only;
+  return role_.kind == Role::Kind::session ? Handshake::Opening::initialize_first : Handshake::Opening::ask;
 }
 
 void StdioServer::on_introduced(Introduction who) {

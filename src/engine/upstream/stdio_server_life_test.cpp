@@ -205,7 +205,7 @@ TEST_F(StdioServerLifeTest, a_second_process_that_failed_is_tried_again_after_a_
   pass(base::Milliseconds(1'500));
   call(third);
   EXPECT_FALSE(third.over);
-  EXPECT_THAT(launcher.asked, ElementsAre("start files 1", "stop files 1", "start files 2"));
+  EXPECT_THAT(launcher.asked, ElementsAre("start files 256", "stop files 256", "start files 512"));
 }
 
 TEST_F(StdioServerLifeTest, a_retired_server_fails_its_calls_and_takes_no_more) {
