@@ -29,9 +29,7 @@ UNSCORED = {
 OUT_OF_SCOPE = re.compile("tasks-")
 # Not yet: features that the gateway does not offer so far. A scenario that passes must leave this list.
 NOT_YET = {
-    "2025-11-25": {
-        "tools-call-sampling", "tools-call-elicitation", "elicitation-sep1034-defaults", "elicitation-sep1330-enums", "server-sse-polling",
-    },
+    "2025-11-25": {"server-sse-polling"},
     "2026-07-28": set(),
 }
 # Where the SDK alone is worse than the gateway, or another answer is as right: {scenario: {check: status wanted here}}.
@@ -71,7 +69,7 @@ def scenarios_of(revision):
 
 
 def fixture_entry():
-    return {"command": str(machine.NODE), "args": [str(FIXTURE)], "prefix": "",
+    return {"command": str(machine.NODE), "args": [str(FIXTURE)], "prefix": "", "isolation": "session",
             "env": {"CLAWQL_CACHE": str(machine.CACHE), "FIXTURE_RECONNECT_MS": "3000"}}
 
 

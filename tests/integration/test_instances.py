@@ -93,11 +93,11 @@ def with_daemons(engine, namespace, instances):
 def test_they_are_counted_and_one_too_many_is_refused(gateway_with_played_engine, namespace):
     engine = gateway_with_played_engine.meet()
     engine.hear("start")
-    engine.start_all(range(0, 6))
-    engine.ask("server_start", 6)
-    refused = engine.hear("server_exited", instance=6)
+    engine.start_all(range(0, 7))  # the shared one, one for the other era, and five
+    engine.ask("server_start", 7)
+    refused = engine.hear("server_exited", instance=7)
     assert refused["retry_ms"] == 0 and refused["how"].endswith("as many instances as its maxInstances allows: 5")
-    machine.eventually(lambda: len(servers(namespace)) == 6, 10)
+    machine.eventually(lambda: len(servers(namespace)) == 7, 10)
 
 
 def test_one_that_dies_comes_back_and_the_others_do_not_notice(gateway_with_played_engine, namespace):
