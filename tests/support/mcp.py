@@ -1,4 +1,4 @@
-"""Small MCP clients of the handshake era, over Streamable HTTP and over newline JSON. They check framing as they read
+"""Small MCP clients: of the handshake era over Streamable HTTP and over newline JSON, and of 2026-07-28. They check framing as they read
 and leave judgement of the content to the test."""
 import itertools
 import json
@@ -9,6 +9,7 @@ from support import http
 
 ACCEPT = "application/json, text/event-stream"
 VERSION = "2025-11-25"
+MODERN = "2026-07-28"
 CLIENT = {"name": "clawql-tests", "version": "1"}
 
 
@@ -145,12 +146,43 @@ class HttpClient:
         return EventStream(self.where, self.path, self.headers({"Content-Type": None, "Accept": "text/event-stream"}), self.host)
 
 
-class EventStream:
-    """Reads events of an open stream in its own thread."""
+class ModernClient:
+    """Requests of 2026-07-28 over HTTP: no session, a claim and the header fields that repeat it in each."""
 
-    def __init__(self, where, path, fields, host):
+    def __init__(self, where, capabilities=None, host="localhost"):
+        self.where, self.host = where, host
+        self.meta = {"io.modelcontextprotocol/protocolVersion": MODERN, "io.modelcontextprotocol/clientCapabilities": capabilities or {}}
+        self.ids = itertools.count(1)
+
+    def parts(self, method, params, ident):
+        params = {**(params or {}), "_meta": {**self.meta, **(params or {}).get("_meta", {})}}
+        fields = {"Content-Type": "application/json", "Accept": ACCEPT, "MCP-Protocol-Version": MODERN, "Mcp-Method": method}
+        named = params.get("uri") if method == "resources/read" else params.get("name")
+        if named and method in ("tools/call", "prompts/get", "resources/read"):
+            fields["Mcp-Name"] = named
+        return fields, dumps({"jsonrpc": "2.0", "id": ident, "method": method, "params": params})
+
+    def post(self, method, params=None, extra=None, ident=None) -> http.Response:
+        """`extra`: header fields to add, to change, or (None) to leave out."""
+        fields, body = self.parts(method, params, ident or next(self.ids))
+        return http.request(self.where, "POST", "/mcp", {**fields, **(extra or {})}, body, host=self.host)
+
+    def request(self, method, params=None):
+        answer = self.post(method, params)
+        body = json.loads(answer.events()[-1][2]) if answer.header("Content-Type").startswith("text/event-stream") else answer.json()
+        return result_of(body)
+
+    def listen(self, ident="listen", **notifications):
+        fields, body = self.parts("subscriptions/listen", {"notifications": notifications}, ident)
+        return EventStream(self.where, "/mcp", fields, self.host, body)
+
+
+class EventStream:
+    """Reads events of an open stream in its own thread: of a GET, or with a body of a POST."""
+
+    def __init__(self, where, path, fields, host, body=None):
         self.connection = http.Connection(where, 60.0)
-        self.connection.send(http.request_bytes("GET", path, fields, host=host))
+        self.connection.send(http.request_bytes("GET" if body is None else "POST", path, fields, *([] if body is None else [body]), host=host))
         self.answer = self.connection.head()
         self.events, self.ended = [], threading.Event()
         self.changed = threading.Condition()
