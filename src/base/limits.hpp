@@ -35,6 +35,7 @@ struct Limits {
   std::uint64_t sessions = 20'000;
   std::uint64_t streams_session = 8;        // GET streams of one session
   std::uint64_t listen_streams = 4'096;     // open subscriptions/listen of 2026-07-28, in all
+  std::uint64_t event_stream_seconds = 60;  // a POST event stream without a message: it ends, the client resumes it
   std::uint64_t subscriptions = 1'000;      // resources that a session or a listen stream subscribes to
   std::uint64_t instances = 256;            // of servers that are not shared, all servers together
   std::uint64_t items_server = 10'000;      // items of each kind that a server may list, over all pages
@@ -47,7 +48,7 @@ BOOST_DESCRIBE_STRUCT(Limits, (),
                       (request_body, server_message, head, json_depth, buffered_bytes_session, buffered_bytes,
                        header_seconds, body_seconds, body_bytes_per_second, idle_connection_seconds, call_seconds,
                        session_idle_seconds, drain_seconds, connections_per_peer, connections, in_flight_session,
-                       in_flight_peer, in_flight, sessions, streams_session, listen_streams, subscriptions, instances,
-                       items_server, cache_entries, cache_bytes, audit_ring))
+                       in_flight_peer, in_flight, sessions, streams_session, listen_streams, event_stream_seconds,
+                       subscriptions, instances, items_server, cache_entries, cache_bytes, audit_ring))
 
 }  // namespace clawql::base

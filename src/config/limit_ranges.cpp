@@ -31,6 +31,8 @@ constexpr auto kRanges = std::to_array<LimitRange>({
     {"sessions", 1, 1'000'000, "Sessions in all; one principal may hold three quarters of them."},
     {"streams_session", 1, 64, "Open GET streams of one session."},
     {"listen_streams", 0, 1'000'000, "Open subscriptions/listen streams (2026-07-28) in all."},
+    {"event_stream_seconds", 1, 3600,
+     "Seconds that the event stream of a POST stays open without a message; then the client resumes it."},
     {"subscriptions", 1, 100000, "Resources that one session or listen stream subscribes to."},
     {"instances", 1, 1024, "Instances of servers with `isolation: session` or `principal`, all servers together."},
     {"items_server", 1, 100'000, "Tools that one server may list."},

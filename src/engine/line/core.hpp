@@ -17,6 +17,7 @@
 #include "engine/line/buffers.hpp"
 #include "engine/line/common.hpp"
 #include "engine/line/metrics.hpp"
+#include "engine/line/replay.hpp"
 #include "engine/mcp/session.hpp"
 #include "engine/mcp/subscriptions.hpp"
 #include "engine/mcp/view.hpp"
@@ -76,6 +77,7 @@ struct Core {
   std::string scratch{};                     // room to put a message together, for use within one callback
   Registry<mcp::Client> modern_clients{};    // those of 2026-07-28 that may have something under way
   Registry<Listen> listens{};
+  Replays replays{};
   std::unordered_map<mcp::SessionId, SseExchange*, mcp::SessionId::Hash> old_streams{};  // by the id of their place
   mcp::Sessions sessions;  // last: sessions and what is in flight in them refer to all of the above
 

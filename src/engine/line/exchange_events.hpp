@@ -6,10 +6,11 @@
 
 namespace clawql::engine::line {
 
-class EventsExchange final : public Exchange, private mcp::MessageStream {
+class EventsExchange final : public Exchange, private mcp::MessageStream, private Replay::Sink {
  public:
   EventsExchange(Line& line, Core& core, ExchangeStore& store, ipc::EngineChannel& channel, ipc::StreamId stream,
                  const ipc::Open& open);
+  ~EventsExchange() override;
   void drain() override;
   void keep_alive() override;
 
@@ -19,11 +20,18 @@ class EventsExchange final : public Exchange, private mcp::MessageStream {
   void vanished() override;
   bool send(std::string_view message) override;
   void close() override;
-  void detach();
+  // Replay::Sink
+  bool deliver(std::string_view events) override;
+  void cut_off() override;
+  void ended() override;
 
-  std::optional<std::string> session_field_, version_field_;
+  void detach();
+  void resume(const mcp::Session& session, Replays::Place place);
+
+  std::optional<std::string> session_field_, version_field_, last_event_field_;
   bool acceptable_;
   mcp::Session* session_ = nullptr;
+  Replay* replay_ = nullptr;  // the stream of a POST that goes on here
 };
 
 }  // namespace clawql::engine::line

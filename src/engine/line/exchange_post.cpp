@@ -1,11 +1,14 @@
 #include "engine/line/exchange_post.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "http/sse.hpp"
 
 namespace clawql::engine::line {
 namespace {
+
+constexpr base::Milliseconds kOpenAfter{500};
 
 std::optional<std::string> copy_of(std::optional<std::string_view> field) {
   if (!field) return std::nullopt;
@@ -27,6 +30,10 @@ PostExchange::PostExchange(Line& line, Core& core, ExchangeStore& store, ipc::En
     if (field == ipc::RequestField::mcp_param) headers_.params.emplace_back(value);
 }
 
+PostExchange::~PostExchange() {
+  if (replay_ != nullptr) replay_->detach();
+}
+
 void PostExchange::take_body(std::string_view body) {
   if (!acceptable_) {
     line_.count_refusal(who_, nullptr, base::Reason::not_acceptable, "message", {});
@@ -38,6 +45,25 @@ void PostExchange::take_body(std::string_view body) {
                           .protocol_version = version_field_,
                           .headers = &headers_};
   line_.take(who_, carriage, body, *this);
+  if (!closed_ && may_resume() && client_->version() >= mcp::Version::v2025_11_25) {
+    quiet_.emplace(core_.loop, [this] { on_quiet(); });
+    quiet_->set(kOpenAfter);
+  }
+}
+
+// A session of its own whose answer is one stream: batches end with their connection.
+bool PostExchange::may_resume() const {
+  return client_ != nullptr && client_->session() != nullptr && !batch_ && client_->in_flight() > 0;
+}
+
+// Nothing came for a while. At first the stream is opened, with an event that the client can come back with; later it
+// ends, and the client comes back for the rest (2025-11-25, "the server MAY close the connection").
+void PostExchange::on_quiet() {
+  if (closed_) return;
+  if (!events_) return begin_events();
+  if (replay_ == nullptr) return;
+  std::exchange(replay_, nullptr)->detach();
+  finish();
 }
 
 // A client of 2026-07-28 takes its call back by closing the stream. An older one may only have nothing more to send.
@@ -49,9 +75,10 @@ void PostExchange::on_half_closed() {
 
 void PostExchange::vanished() {
   if (client_ == nullptr) return;
-  // Since 2026-07-28 closing the stream cancels. Before, the call runs on ("disconnection is not cancellation"); there
-  // is no resumption yet, so its answer is dropped and counted.
+  // Since 2026-07-28 closing the stream cancels. Before, the call runs on ("disconnection is not cancellation"): a
+  // stream that has begun can be resumed, an answer that nobody has an event of is dropped and counted.
   if (modern_client_) return line_.drop_requests(*modern_client_);
+  if (replay_ != nullptr) return std::exchange(replay_, nullptr)->detach();
   client_->lose_asker(*this);
   if (batch_) client_->lose_asker(*batch_);
 }
@@ -63,6 +90,44 @@ void PostExchange::begin_events() {
              .content_length = {},
              .fields = {},
              .listens = listens_});
+  if (may_resume()) begin_replay();
+}
+
+void PostExchange::begin_replay() {
+  mcp::Session& session = *client_->session();
+  const auto waits_here = [this](const auto& pending) { return pending->asker() == this; };
+  const auto own = std::ranges::find_if(session.pending(), waits_here);
+  if (own == session.pending().end()) return;
+  replay_ = &core_.replays.open(core_, session, (*own)->id());
+  session.change_asker(*this, replay_);
+  replay_->attach(*this, 0);
+  if (session.version() < mcp::Version::v2025_11_25) return;
+  replay_->prime();
+  if (!quiet_) quiet_.emplace(core_.loop, [this] { on_quiet(); });
+  quiet_->set(std::chrono::seconds(core_.limits.event_stream_seconds));
+}
+
+bool PostExchange::deliver(std::string_view events) {
+  if (closed_) return false;
+  if (!has_room(events.size())) {
+    cut_off();
+    return false;
+  }
+  send_data(events);
+  if (quiet_) quiet_->set(std::chrono::seconds(core_.limits.event_stream_seconds));
+  return true;
+}
+
+// It may come back for what it missed.
+void PostExchange::cut_off() {
+  replay_ = nullptr;
+  reset(base::Reason::overloaded);
+}
+
+void PostExchange::ended() {
+  replay_ = nullptr;
+  client_ = nullptr;
+  finish();
 }
 
 void PostExchange::keep_alive() {
@@ -72,6 +137,7 @@ void PostExchange::keep_alive() {
 bool PostExchange::notify(const mcp::Spliced& notification) {
   if (closed_ || !has_room(notification.size())) return false;
   begin_events();
+  if (replay_ != nullptr) return replay_->notify(notification);
   std::string message;
   notification.append_to(message);
   core_.scratch.clear();

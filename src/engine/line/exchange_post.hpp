@@ -5,13 +5,15 @@
 
 #include "engine/line/batch.hpp"
 #include "engine/line/exchange_body.hpp"
+#include "engine/line/replay.hpp"
 
 namespace clawql::engine::line {
 
-class PostExchange final : public BodyExchange, private Caller {
+class PostExchange final : public BodyExchange, private Caller, private Replay::Sink {
  public:
   PostExchange(Line& line, Core& core, ExchangeStore& store, ipc::EngineChannel& channel, ipc::StreamId stream,
                const ipc::Open& open);
+  ~PostExchange() override;
   void keep_alive() override;
 
  private:
@@ -30,7 +32,15 @@ class PostExchange final : public BodyExchange, private Caller {
   mcp::Client& modern_client() override;
   mcp::Asker& batch(std::size_t responses) override;
 
+  // Replay::Sink
+  bool deliver(std::string_view events) override;
+  void cut_off() override;
+  void ended() override;
+
   void begin_events();
+  void begin_replay();
+  bool may_resume() const;
+  void on_quiet();
 
   std::optional<std::string> session_field_, version_field_;
   mcp::RoutingHeaders headers_;
@@ -40,7 +50,9 @@ class PostExchange final : public BodyExchange, private Caller {
   std::optional<Batch> batch_;
   bool acceptable_;
   bool listens_ = false;
-  bool events_ = false;  // the answer is an event stream that has begun
+  bool events_ = false;       // the answer is an event stream that has begun
+  Replay* replay_ = nullptr;  // that it can be resumed by; the request's asker since then
+  std::optional<io::Deadline> quiet_;
 };
 
 }  // namespace clawql::engine::line

@@ -78,6 +78,7 @@ void Line::end_session(mcp::Session& session, std::string_view subtype) {
   core_.subscriptions.remove_all(session);
   if (SessionServers* const own = own_of(session)) own->end();
   core_.auditor.session_ended(session, subtype);
+  core_.replays.forget(session);
   core_.sessions.close(session);
   core_.common.sessions.fetch_sub(1, std::memory_order_relaxed);
   core_.metrics.sessions.add(-1);

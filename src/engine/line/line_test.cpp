@@ -492,9 +492,9 @@ TEST(Progress, goes_to_the_stream_of_its_call_with_the_clients_token) {
   rig.run();
   EXPECT_EQ(
       stream.body,
-      "event: message\ndata: "
+      "retry: 1000\n\nid: 1-0\ndata: \n\nevent: message\nid: 1-1\ndata: "
       R"({"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"t\u0031","progress":1,"total":2}})"
-      "\n\nevent: message\ndata: "
+      "\n\nevent: message\nid: 1-2\ndata: "
       R"({"jsonrpc":"2.0","result":{},"id":1})"
       "\n\n");
   EXPECT_TRUE(stream.ended);

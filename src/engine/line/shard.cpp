@@ -218,6 +218,7 @@ void Shard::announce() {
 void Shard::sweep() {
   sweep_.set(kSweepInterval);
   const bool keep_alive = ++sweeps_ % kSweepsToKeepAlive == 0;
+  core_.replays.sweep(core_.loop.now());
   std::vector<mcp::Session*> finished;
   core_.sessions.for_each([&](mcp::Session& session) {
     if (session.orphaned && session.in_flight() == 0) finished.push_back(&session);
