@@ -81,6 +81,12 @@ struct Core {
   std::unordered_map<mcp::SessionId, SseExchange*, mcp::SessionId::Hash> old_streams{};  // by the id of their place
   mcp::Sessions sessions;  // last: sessions and what is in flight in them refer to all of the above
 
+  // Room for bytes that wait for a client; `session`: what waits for its session already, or null.
+  bool has_room_for_bytes(const std::size_t* session, std::size_t bytes) {
+    if (buffers.has_room(session, bytes, limits)) return true;
+    replays.drop_heard();
+    return buffers.has_room(session, bytes, limits);
+  }
   // Room for one more request of this client (limits in flight: a session, a principal, all).
   bool has_room_for_request(const mcp::Client& client) const {
     return client.in_flight() < limits.in_flight_session &&

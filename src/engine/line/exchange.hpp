@@ -58,7 +58,7 @@ class Exchange : public ipc::EngineStreamHandler {
   struct Share {  // of the bytes that wait for clients
     Core& core;
     StreamBuffer stream;
-    bool has_room(std::size_t bytes) const { return core.buffers.has_room(stream.session(), bytes, core.limits); }
+    bool has_room(std::size_t bytes) const { return core.has_room_for_bytes(stream.session(), bytes); }
   };
 
   Line& line_;

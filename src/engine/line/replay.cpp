@@ -43,15 +43,18 @@ void Replay::attach(Sink& sink, std::uint64_t event) {
   std::string missed;
   for (const Event& each : events_)
     if (each.number > event) missed += each.text;
-  if (!missed.empty() && !sink.deliver(missed)) return;
+  sink_ = &sink;  // first: what is being heard is not let go of
+  if (!missed.empty() && !sink.deliver(missed)) {
+    sink_ = nullptr;
+    return;
+  }
   heard_ = true;
-  if (finished_at_) return sink.ended();
-  sink_ = &sink;
+  if (finished_at_) std::exchange(sink_, nullptr)->ended();
 }
 
 // A client that does not read gives its place: it may come back for what is kept here.
 bool Replay::make_room(std::size_t bytes) {
-  const auto has_room = [&] { return core_.buffers.has_room(buffered_.get(), bytes, core_.limits); };
+  const auto has_room = [&] { return core_.has_room_for_bytes(buffered_.get(), bytes); };
   if (!has_room() && sink_ != nullptr) std::exchange(sink_, nullptr)->cut_off();
   return has_room();
 }
@@ -131,6 +134,10 @@ Replays::Place Replays::find(const mcp::Session& session, std::string_view last_
   for (const auto& replay : own->second)
     if (replay->number() == *number) return {replay.get(), *event};
   return {nullptr, 0};
+}
+
+void Replays::drop_heard() {
+  for (auto& [session, own] : by_session_) std::erase_if(own, [](const auto& replay) { return replay->is_spare(); });
 }
 
 void Replays::sweep(base::Microseconds now) {

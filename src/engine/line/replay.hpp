@@ -54,6 +54,8 @@ class Replay final : public mcp::Asker {
   void detach() { sink_ = nullptr; }
   bool is_over(base::Microseconds now) const;
   bool is_finished() const { return finished_at_.has_value(); }
+  // All of it went out; it is kept in case that the client did not get the last of it.
+  bool is_spare() const { return finished_at_ && heard_ && sink_ == nullptr; }
 
   bool notify(const mcp::Spliced& notification) override;
   bool respond(const mcp::Spliced& response, int http_status) override;
@@ -93,6 +95,8 @@ class Replays {
   };
   Place find(const mcp::Session& session, std::string_view last_event_id) const;
   void forget(const mcp::Session& session) { by_session_.erase(&session); }
+  // Lets go of what went out, when the room is needed for what did not.
+  void drop_heard();
   // Lets go of those whose time is over.
   void sweep(base::Microseconds now);
 

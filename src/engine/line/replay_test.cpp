@@ -154,5 +154,23 @@ TEST_F(ReplayTest, a_client_that_does_not_read_is_cut_off_and_may_come_back) {
   EXPECT_THAT(resume("1-1").body, HasSubstr(R"("id":1)")) << "the answer, or the error in its place";
 }
 
+TEST(ReplayOfLargeAnswers, that_went_out_does_not_stand_in_the_way_of_the_next) {
+  base::Limits limits;
+  limits.buffered_bytes_session = 5U << 20;
+  Rig rig(limits);
+  FakeServer& server = rig.serve("one", "", {tool("t")});
+  const std::string session = rig.initialize();
+  const std::string large = R"({"content":[")" + std::string(3U << 20, 'x') + R"("]})";
+  for (std::size_t i = 0; i < 4; ++i) {
+    DoorStream& stream = rig.post(call(std::to_string(i), "t"), session);
+    server.notify(i, log_message("begun"));
+    rig.run();
+    server.answer(i, large);
+    for (int turn = 0; turn < 400 && !stream.ended; ++turn) rig.run();
+    EXPECT_TRUE(stream.ended) << i;
+    EXPECT_GT(stream.body.size(), large.size()) << i;
+  }
+}
+
 }  // namespace
 }  // namespace clawql::engine::line
