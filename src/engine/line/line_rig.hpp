@@ -209,6 +209,7 @@ class Rig : private ipc::DoorChannel::Handler, private SupervisorLink, private u
     FakeServer& server = servers.emplace_back(name, prefix);
     server.set_tools(tools);
     std::vector<mcp::ServerSlot> slots;
+    slots.reserve(servers.size());
     for (FakeServer& one : servers) slots.push_back({.server = &one, .name = one.name()});
     shard->set_servers(std::move(slots));
     return server;

@@ -25,29 +25,31 @@ class Spliced {
   // `slice` is a view into the text, apart from those of other edits; an empty one inserts. In any order.
   void replace(std::string_view slice, std::string_view replacement) {
     CLAWQL_CHECK(count_ < kMostEdits);
+    const auto offset = static_cast<std::size_t>(slice.data() - text_.data());
     std::size_t at = count_++;
-    for (; at > 0 && edits_[at - 1].slice.data() > slice.data(); --at) edits_[at] = edits_[at - 1];
-    edits_[at] = {slice, replacement};
+    for (; at > 0 && edits_[at - 1].offset > offset; --at) edits_[at] = edits_[at - 1];
+    edits_[at] = {offset, slice.size(), replacement};
   }
 
   std::size_t size() const {
     std::size_t size = text_.size();
-    for (std::size_t i = 0; i < count_; ++i) size += edits_[i].replacement.size() - edits_[i].slice.size();
+    for (std::size_t i = 0; i < count_; ++i) size += edits_[i].replacement.size() - edits_[i].length;
     return size;
   }
   void append_to(std::string& out) const {
-    const char* from = text_.data();
+    std::size_t from = 0;
     for (std::size_t i = 0; i < count_; ++i) {
-      out.append(from, edits_[i].slice.data());
+      out.append(text_, from, edits_[i].offset - from);
       out.append(edits_[i].replacement);
-      from = edits_[i].slice.data() + edits_[i].slice.size();
+      from = edits_[i].offset + edits_[i].length;
     }
-    out.append(from, text_.data() + text_.size());
+    out.append(text_, from);
   }
 
  private:
   struct Edit {
-    std::string_view slice, replacement;
+    std::size_t offset, length;  // of what goes, in the text
+    std::string_view replacement;
   };
   std::string_view text_;
   std::array<Edit, kMostEdits> edits_;
