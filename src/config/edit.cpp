@@ -103,7 +103,8 @@ Result<std::string> with_servers(std::string_view text, std::string_view path, c
   const Node* entries = again ? again->find("mcpServers") : nullptr;
   bool all_there =
       !after.any() && server_count(again ? &*again : nullptr) == server_count(root ? &*root : nullptr) + servers.size();
-  for (const NewServer& server : servers) all_there = all_there && entries->find(server.name) != nullptr;
+  for (const NewServer& server : servers)
+    all_there = all_there && entries != nullptr && entries->find(server.name) != nullptr;
   if (!all_there)
     return fail(std::string(path) + ": cannot tell where to add servers; add these lines below `mcpServers:`:\n" +
                 block_lines(servers, 2));

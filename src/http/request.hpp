@@ -119,7 +119,8 @@ class BodyDecoder {
 bool same_letters(const char* a, const char* b, std::size_t size);
 // ASCII only. The sizes tell nearly all names apart, so that comparison stands here.
 inline bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && same_letters(a.data(), b.data(), a.size());
+  return a.size() == b.size() &&
+         same_letters(a.data(), b.data(), a.size());  // NOLINT(bugprone-suspicious-stringview-data-usage): of that size
 }
 
 // Media type and Accept, enough for MCP.

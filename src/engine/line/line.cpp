@@ -213,7 +213,7 @@ void Line::set_level(const McpRequest& request, mcp::Asker& asker) {
   const auto text = request.message().params().find("level").string();
   const auto level = mcp::parse_log_level(text.value_or(std::string{}));
   if (!level) return refuse(request, asker, Reason::params_invalid, "level");
-  request.client().session()->log_level = *level;
+  request.client().session()->log_level = level;
   if (SessionServers* const own = own_of(request.client())) own->set_log_level(mcp::to_string(*level));
   apply_log_level();
   acknowledge(request, asker);

@@ -41,7 +41,7 @@ void Line::take_batch(const IdentifiedRequest& who, const Carriage& carriage, js
   for (const mcp::Message& message : messages) {
     core_.metrics.request(message.method());
     const McpRequest request(who, message, **session, nullptr);
-    if (message.kind() == mcp::MessageKind::request) answer(request, *asker, true);
+    if (asker != nullptr && message.kind() == mcp::MessageKind::request) answer(request, *asker, true);
     if (message.kind() == mcp::MessageKind::notification) notified(request);
   }
   if (asker == nullptr) caller.accepted();

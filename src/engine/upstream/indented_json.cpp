@@ -63,12 +63,14 @@ IndentedJson& IndentedJson::array(std::string_view key, const std::vector<std::s
 
 IndentedJson& IndentedJson::texts(std::string_view key, const std::vector<std::string_view>& values) {
   std::vector<std::string> elements;
+  elements.reserve(values.size());
   for (const std::string_view value : values) elements.push_back(json::quoted(value));
   return array(key, elements);
 }
 
 IndentedJson& IndentedJson::objects(std::string_view key, const std::vector<IndentedJson>& values) {
   std::vector<std::string> elements;
+  elements.reserve(values.size());
   for (const IndentedJson& value : values) elements.push_back(value.str(kElementDepth));
   return array(key, elements);
 }

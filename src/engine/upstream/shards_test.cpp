@@ -10,7 +10,6 @@ namespace clawql::engine::upstream {
 namespace {
 
 using testing::ElementsAre;
-using testing::HasSubstr;
 using testing::IsEmpty;
 
 class PlainServer final : public Server {

@@ -5,11 +5,8 @@ namespace clawql::engine::upstream {
 namespace {
 
 using namespace testing_support;
-using testing::AllOf;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Not;
 using testing::SizeIs;
 
 const std::string kAll = R"({"tools":{"listChanged":true},"prompts":{"listChanged":true},)"

@@ -4,8 +4,6 @@ namespace clawql::engine::upstream {
 namespace {
 
 using namespace testing_support;
-using base::Reason;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;

@@ -7,7 +7,6 @@ using namespace testing_support;
 using base::Reason;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::SizeIs;
 
 class StdioServerMisconductTest : public StdioServerRig {};

@@ -118,6 +118,7 @@ std::vector<Finding> Look::take(const std::vector<Declared>& declared, pid_t doo
   std::set<std::uint64_t> closing;
   for (const Closing& one : closing_) closing.insert(one.cookie);
   std::vector<Expected> expected;
+  expected.reserve(declared.size());
   for (const Declared& one : declared) expected.push_back({one.subject, os::socket_inode(one.fd)});
 
   std::vector<Finding> findings;

@@ -44,6 +44,7 @@ TEST(Report, what_the_audit_writes_is_read_back) {
 
 TEST(Report, more_findings_than_a_report_holds_are_counted_and_still_read) {
   std::vector<ports::Finding> found;
+  found.reserve(2000);
   for (int i = 0; i < 2000; ++i)
     found.push_back({ports::FindingId::unexpected, std::to_string(i), std::string(5000, 'x'), 1});
   const std::string text = ports::report_file("/e", found, kNow);
