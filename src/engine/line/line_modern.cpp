@@ -12,18 +12,14 @@ using base::Reason;
 
 namespace {
 
-// What the header fields say against the body; empty: nothing.
-std::string disagreement(const Carriage& carriage, const mcp::Message& message, const mcp::View& view) {
+// What the header fields say against the body; empty: nothing. Those that repeat arguments are compared when the tool
+// is known (steps.cpp).
+std::string disagreement(const Carriage& carriage, const mcp::Message& message) {
   if (carriage.lines) return {};
   if (!carriage.protocol_version) return "header MCP-Protocol-Version is missing";
-  const json::Value params = message.params();
-  if (!params.find("_meta").find(mcp::kVersionKey).equals(*carriage.protocol_version))
+  if (!message.params().find("_meta").find(mcp::kVersionKey).equals(*carriage.protocol_version))
     return "header MCP-Protocol-Version differs from the body";
-  std::string fault = mcp::disagreement(*carriage.headers, message);
-  if (!fault.empty() || message.method() != mcp::Method::tools_call) return fault;
-  const mcp::MergedList& tools = view.catalog().list(mcp::ListKind::tools);
-  const mcp::MergedList::Entry* const tool = tools.find(params.find("name").string().value_or(std::string{}));
-  return tool == nullptr ? "" : mcp::disagreement(*carriage.headers, tools.json(*tool), params.find("arguments"));
+  return mcp::disagreement(*carriage.headers, message);
 }
 
 }  // namespace
@@ -34,15 +30,14 @@ void Line::take_modern(const IdentifiedRequest& who, const Carriage& carriage, c
   if (!claim && claim.error().reason == Reason::claim_invalid) return refuse_claim(who, message, claim.error(), caller);
   // A notification asks for nothing, so nothing is said of its headers either.
   const bool is_request = message.kind() == mcp::MessageKind::request;
-  const std::string fault =
-      is_request ? disagreement(carriage, message, modern_view_of(core_, who.principal())) : std::string{};
+  const std::string fault = is_request ? disagreement(carriage, message) : std::string{};
   // A revision that is not spoken here is the better answer where the header says the same, or nothing.
   const bool same_version = !carriage.protocol_version ||
                             message.params().find("_meta").find(mcp::kVersionKey).equals(*carriage.protocol_version);
   if (!claim && same_version) return refuse_claim(who, message, claim.error(), caller);
   if (!fault.empty()) return refuse_claim(who, message, {Reason::header_mismatch, fault, {}}, caller);
   if (!claim) return caller.accepted();  // a notification of an unknown revision
-  admitted(McpRequest::with_claim(who, message, caller.modern_client(), *claim), caller);
+  admitted(McpRequest::with_claim(who, message, caller.modern_client(), *claim, carriage.headers), caller);
 }
 
 // Where it is not spoken a request of it meets what a server of the handshake era says to a method that it does not

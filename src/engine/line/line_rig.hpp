@@ -234,6 +234,7 @@ class Rig : private ipc::DoorChannel::Handler, private SupervisorLink, private u
     std::string version = {};
     std::string target = {};
     std::string last_event = {};
+    std::vector<std::pair<ipc::RequestField, std::string>> fields = {};
     std::string mcp_method = {}, mcp_name = {};
     std::uint32_t uid = 0;  // 0: over TCP
     bool accepts_json = true, accepts_events = true;
@@ -272,6 +273,7 @@ class Rig : private ipc::DoorChannel::Handler, private SupervisorLink, private u
     if (!ask.mcp_method.empty()) open.fields.emplace_back(ipc::RequestField::mcp_method, ask.mcp_method);
     if (!ask.mcp_name.empty()) open.fields.emplace_back(ipc::RequestField::mcp_name, ask.mcp_name);
     if (!ask.last_event.empty()) open.fields.emplace_back(ipc::RequestField::last_event_id, ask.last_event);
+    for (const auto& [field, value] : ask.fields) open.fields.emplace_back(field, value);
     if (!ask.target.empty()) open.fields.emplace_back(ipc::RequestField::target, ask.target);
     stream.stream = door->open(open, stream);
     return stream;

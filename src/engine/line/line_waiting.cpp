@@ -37,7 +37,8 @@ void Line::take_again(mcp::Pending& pending) {
   const auto message = document ? mcp::Message::read(document->root()) : std::unexpected(mcp::Message::Invalid{});
   if (message && client.is_modern()) {
     if (const auto claim = mcp::Claim::read(message->params()))
-      return answer(McpRequest::with_claim(waiting.who(), *message, client, *claim), *waiting.asker(), false);
+      return answer(McpRequest::with_claim(waiting.who(), *message, client, *claim, waiting.headers()),
+                    *waiting.asker(), false);
   } else if (message) {
     return answer(McpRequest(waiting.who(), *message, client, nullptr), *waiting.asker(), false);
   }

@@ -97,6 +97,13 @@ Refused AllowedCall::find_name(mcp::ListKind kind, json::Value name, Reason unkn
   }
   const mcp::MergedList::Entry* const entry = request_->client().view().catalog().list(kind).find(wanted);
   if (entry == nullptr) return unknown;
+  // Here, where the tool is known: it may have come only while the call waited.
+  const mcp::RoutingHeaders* const headers = request_->headers();
+  if (headers != nullptr && request_->message().method() == mcp::Method::tools_call) {
+    const std::string_view tool = request_->client().view().catalog().list(kind).json(*entry);
+    if (!mcp::disagreement(*headers, tool, request_->message().params().find("arguments")).empty())
+      return Reason::header_mismatch;
+  }
   server_ = entry->server;
   target_ = entry->original;
   name_raw_ = name.raw();

@@ -59,9 +59,12 @@ class McpRequest {
   static std::expected<mcp::Session*, base::Reason> find_session(const IdentifiedRequest& who, const Carriage& carriage,
                                                                  const mcp::Sessions& sessions);
   // Of 2026-07-28. `client`: what the caller keeps for its requests of that era.
+  // `headers`: that repeat some of it; null on newline JSON.
   static McpRequest with_claim(const IdentifiedRequest& who, const mcp::Message& message, mcp::Client& client,
-                               const mcp::Claim& claim) {
-    return {who, message, client, &claim};
+                               const mcp::Claim& claim, const mcp::RoutingHeaders* headers) {
+    McpRequest request(who, message, client, &claim);
+    request.headers_ = headers;
+    return request;
   }
 
   const IdentifiedRequest& who() const { return *who_; }
@@ -69,6 +72,7 @@ class McpRequest {
   mcp::Client& client() const { return *client_; }
   bool is_modern() const { return claim_ != nullptr; }
   const mcp::Claim* claim() const { return claim_; }  // null in the handshake era
+  const mcp::RoutingHeaders* headers() const { return headers_; }
 
  private:
   McpRequest(const IdentifiedRequest& who, const mcp::Message& message, mcp::Client& client, const mcp::Claim* claim)
@@ -78,6 +82,7 @@ class McpRequest {
   const mcp::Message* message_;
   mcp::Client* client_;
   const mcp::Claim* claim_;
+  const mcp::RoutingHeaders* headers_ = nullptr;
 };
 
 // A request that policy let through to a server: what it names is in the catalogue (which holds what the operator's

@@ -3,6 +3,7 @@
 // for has settled.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "engine/line/core.hpp"
@@ -18,18 +19,22 @@ class Waiting final : public mcp::Pending {
         in_flight_(core, request.client()),
         who_(request.who()),
         client_(request.client()),
-        text_(request.message().text()) {}
+        text_(request.message().text()) {
+    if (request.headers() != nullptr) headers_ = *request.headers();
+  }
 
   void stop(base::Reason, std::string_view) override {}  // nothing went upstream
   const IdentifiedRequest& who() const { return who_; }
   mcp::Client& client() const { return client_; }
   const std::string& text() const { return text_; }
+  const mcp::RoutingHeaders* headers() const { return headers_ ? &*headers_ : nullptr; }
 
  private:
   InFlight in_flight_;
   IdentifiedRequest who_;
   mcp::Client& client_;
   std::string text_;
+  std::optional<mcp::RoutingHeaders> headers_;
 };
 
 }  // namespace clawql::engine::line

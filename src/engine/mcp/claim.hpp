@@ -9,15 +9,15 @@
 
 #include "base/refusal.hpp"
 #include "engine/mcp/log_level.hpp"
+#include "engine/upstream/meta_keys.hpp"
 #include "json/document.hpp"
 
 namespace clawql::engine::mcp {
 
-inline constexpr std::string_view kVersionKey = "io.modelcontextprotocol/protocolVersion";
-inline constexpr std::string_view kCapabilitiesKey = "io.modelcontextprotocol/clientCapabilities";
-inline constexpr std::string_view kClientInfoKey = "io.modelcontextprotocol/clientInfo";
-inline constexpr std::string_view kLogLevelKey = "io.modelcontextprotocol/logLevel";
-inline constexpr std::string_view kSubscriptionKey = "io.modelcontextprotocol/subscriptionId";
+using upstream::kCapabilitiesKey;
+using upstream::kClientInfoKey;
+using upstream::kLogLevelKey;
+using upstream::kVersionKey;
 
 class Claim {
  public:

@@ -5,13 +5,9 @@
 namespace clawql::engine::upstream {
 namespace {
 
-constexpr std::string_view kVersionKey = "io.modelcontextprotocol/protocolVersion";
-constexpr std::string_view kClientKey = "io.modelcontextprotocol/clientInfo";
-constexpr std::string_view kCapabilitiesKey = "io.modelcontextprotocol/clientCapabilities";
-constexpr std::string_view kLevelKey = "io.modelcontextprotocol/logLevel";
-
 bool is_of_claim(json::Value key) {
-  return key.equals(kVersionKey) || key.equals(kClientKey) || key.equals(kCapabilitiesKey) || key.equals(kLevelKey);
+  return key.equals(kVersionKey) || key.equals(kClientInfoKey) || key.equals(kCapabilitiesKey) ||
+         key.equals(kLogLevelKey);
 }
 
 // Before the closing brace of `object`.
@@ -25,9 +21,9 @@ void add_members(json::Splice& splice, json::Value object, const std::string& me
 
 Claim::Claim(std::string_view log_level)
     : members_{{kVersionKey, json::quoted(kModernVersion)},
-               {kClientKey, R"({"name":"clawql","version":")" CLAWQL_VERSION R"("})"},
+               {kClientInfoKey, R"({"name":"clawql","version":")" CLAWQL_VERSION R"("})"},
                {kCapabilitiesKey, "{}"}} {
-  if (!log_level.empty()) members_.emplace_back(kLevelKey, json::quoted(log_level));
+  if (!log_level.empty()) members_.emplace_back(kLogLevelKey, json::quoted(log_level));
 }
 
 std::string Claim::members_missing_in(json::Value meta) const {

@@ -8,13 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include "engine/upstream/meta_keys.hpp"
 #include "json/document.hpp"
 
 namespace clawql::engine::upstream {
-
-inline constexpr std::string_view kModernVersion = "2026-07-28";
-inline constexpr std::string_view kSubscriptionId = "io.modelcontextprotocol/subscriptionId";
-inline constexpr std::string_view kServerInfo = "io.modelcontextprotocol/serverInfo";
 
 class Claim {
  public:
