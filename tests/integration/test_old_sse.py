@@ -156,8 +156,8 @@ def test_a_client_that_never_reads_is_told_to_wait_and_keeps_bounded_memory():
                 for number in range(1, 200):
                     seen.append(post({"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": {"name": "plain__big", "arguments": {"bytes": 1_000_000}}}))
                     assert one.metrics()["clawql_buffered_bytes"] <= 8 << 20
-                # The last ones are told to wait, or find that the stream was cut off meanwhile.
-                assert seen[0] == 202 and seen[-1] in (503, 404) and set(seen) <= {202, 429, 503, 404}, seen
+                # Sooner or later a request is told to wait (too many unanswered, no room left), or finds that the stream was cut off.
+                assert seen[0] == 202 and {429, 503, 404} & set(seen) and set(seen) <= {202, 429, 503, 404}, seen
             with OldClient(one.port) as client:
                 client.initialize()
                 assert mcp.text_of(client.call("plain__echo", {"text": "still here"})) == "still here"
