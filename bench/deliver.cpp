@@ -89,8 +89,7 @@ class Delivery {
                 request_body(peer_, 1, "subscriptions/listen",
                              fmt::format(R"("notifications":{{"resourceSubscriptions":["{}"]}})", options_.uri)));
     stream.wait_for_event_stream();
-    while (stream.count_in_events("subscriptions/acknowledged") == 0) {
-    }
+    while (stream.count_in_events("subscriptions/acknowledged") == 0) stream.read();
   }
 
   // One call, and all that comes of it.
@@ -106,6 +105,7 @@ class Delivery {
       if (count == 0) die(fmt::format("{} streams wait for more than five seconds", waiting));
       for (int i = 0; i < count; ++i) {
         auto& stream = *static_cast<Stream*>(events[i].data.ptr);
+        stream.connection.read();
         const std::size_t came = stream.connection.count_in_events("resources/updated");
         if (came > stream.due) die("a notification came twice");
         if (came > 0 && (stream.due -= came) == 0) --waiting;

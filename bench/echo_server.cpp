@@ -33,6 +33,7 @@ std::string_view answer_to(std::string_view line) {
   if (asks(line, "\"tools/list\""))
     return R"("result":{"tools":[{"name":"echo","description":"Says echo.","inputSchema":{"type":"object"}},{"name":"update","description":"Says that the news changed.","inputSchema":{"type":"object"}}]})";
   if (asks(line, "\"resources/list\"")) return R"("result":{"resources":[{"uri":"bench://news","name":"news"}]})";
+  if (asks(line, "\"resources/templates/list\"")) return R"("result":{"resourceTemplates":[]})";
   if (asks(line, "\"server/discover\"")) return R"("error":{"code":-32601,"message":"Method not found"})";
   return R"("result":{})";
 }

@@ -87,7 +87,7 @@ void Connection::get(std::string_view fields) {
                     fields));
 }
 
-void Connection::append() {
+void Connection::read() {
   char room[65536];
   const ssize_t size = ::read(fd_, room, sizeof room);
   if (size <= 0) die("the connection ended in the middle of an answer");
@@ -95,7 +95,7 @@ void Connection::append() {
 }
 
 bool Connection::read_some() {
-  append();
+  read();
   return complete();
 }
 
@@ -109,7 +109,7 @@ const std::string& Connection::wait_for_answer() {
 
 void Connection::wait_for_event_stream() {
   in_.clear();
-  for (append(); in_.find("\r\n\r\n") == std::string::npos; append()) {
+  for (read(); in_.find("\r\n\r\n") == std::string::npos; read()) {
   }
   if (in_.compare(9, 3, "200") != 0 || in_.find("text/event-stream") == std::string::npos)
     die("no event stream: " + in_.substr(0, 400));
@@ -117,7 +117,6 @@ void Connection::wait_for_event_stream() {
 }
 
 std::size_t Connection::count_in_events(std::string_view marker) {
-  append();
   std::size_t count = 0;
   std::size_t begin = 0;
   for (std::size_t at = in_.find(marker); at != std::string::npos; at = in_.find(marker, begin)) {

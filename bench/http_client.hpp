@@ -40,14 +40,15 @@ class Connection {
   void post(std::string_view fields, std::string_view body);
   void get(std::string_view fields);
 
-  // Reads what there is, waits where there is nothing. True: a whole answer is here.
+  void read();  // what there is; waits where there is nothing
+  // Reads so. True: a whole answer is here.
   bool read_some();
   const std::string& wait_for_answer();  // with a status of 2xx
   const std::string& answer() const { return in_; }
   void forget_answer() { in_.clear(); }
   // Reads until the head of an event stream is here; events that came with it stay.
   void wait_for_event_stream();
-  // Of an event stream: how often `marker` came since the last time. May wait as read_some() does.
+  // Of an event stream: how often `marker` came since the last time.
   std::size_t count_in_events(std::string_view marker);
 
   // Opens a session and returns the fields of its later requests.
@@ -55,7 +56,6 @@ class Connection {
 
  private:
   void write(std::string_view request);
-  void append();
   bool complete() const;
 
   const Peer& peer_;

@@ -178,12 +178,12 @@ class Load:
 
 
 def in_turns(loads, rounds, seconds):
-    """{name: [results]} of the loads, one after the other, again and again, so that what else the machine does meets them all."""
+    """{name: [results]} of the loads, one after the other and back again, so that what else the machine does meets them all."""
     for load in loads.values():
         load.round(seconds)  # caches warm, buffers grow
     results = {name: [] for name in loads}
     for number in range(rounds):
-        for name, load in loads.items():
+        for name, load in list(loads.items())[::-1 if number % 2 else 1]:
             result = load.round(seconds)
             if result["wrong"]:
                 sys.exit(f"{name}: {result['wrong']} wrong answers")

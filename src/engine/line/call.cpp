@@ -117,7 +117,7 @@ void Call::on_request_refused(std::string_view feature) {
 bool Call::wants_log(json::Value params) const {
   const auto level = mcp::parse_log_level(params.find("level").plain_string().value_or(std::string_view{}));
   if (client_.is_modern()) return level && log_level_ && *level >= *log_level_;
-  return level && *level >= client_.session()->log_level.value_or(mcp::LogLevel::info);
+  return level && *level >= client_.session()->log_level().value_or(mcp::LogLevel::info);
 }
 
 void Call::on_failure(const base::Refusal& refusal) {

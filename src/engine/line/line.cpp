@@ -213,7 +213,7 @@ void Line::set_level(const McpRequest& request, mcp::Asker& asker) {
   const auto text = request.message().params().find("level").string();
   const auto level = mcp::parse_log_level(text.value_or(std::string{}));
   if (!level) return refuse(request, asker, Reason::params_invalid, "level");
-  request.client().session()->log_level = level;
+  core_.sessions.set_log_level(*request.client().session(), *level);
   if (SessionServers* const own = own_of(request.client())) own->set_log_level(mcp::to_string(*level));
   apply_log_level();
   acknowledge(request, asker);
@@ -221,10 +221,7 @@ void Line::set_level(const McpRequest& request, mcp::Asker& asker) {
 
 // A shared server is asked for what the most curious session wants; the others' share is filtered (call.cpp).
 void Line::apply_log_level() {
-  std::optional<mcp::LogLevel> least;
-  core_.sessions.for_each([&](mcp::Session& session) {
-    if (session.log_level && (!least || *session.log_level < *least)) least = session.log_level;
-  });
+  const auto least = core_.sessions.least_log_level();
   if (core_.common.log_levels.set(core_.number, least) && core_.on_level_changed) core_.on_level_changed();
   apply_common_log_level();
 }

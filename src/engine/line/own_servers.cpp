@@ -111,7 +111,7 @@ void SessionServers::set(const std::vector<mcp::ServerSlot>& entries) {
     asks_.server_ended(gone);
     all_.forget_subscriptions(gone);
   });
-  if (session_.log_level) set_log_level(mcp::to_string(*session_.log_level));
+  if (const auto level = session_.log_level()) set_log_level(mcp::to_string(*level));
   if (begun_) start_eager();
 }
 
@@ -157,7 +157,7 @@ void SessionServers::on_notification(upstream::Server& server, const json::Docum
   if (!method.equals("notifications/message")) return all_.parts_.shared.on_notification(server, message);
   const auto level =
       mcp::parse_log_level(message.root().find("params").find("level").plain_string().value_or(std::string_view{}));
-  if (level && *level >= session_.log_level.value_or(kDefaultLevel)) asks_.tell(*own, message.root());
+  if (level && *level >= session_.log_level().value_or(kDefaultLevel)) asks_.tell(*own, message.root());
 }
 
 void SessionServers::on_request(upstream::Server& server, const json::Document& message) {

@@ -74,7 +74,8 @@ std::size_t SessionId::Hash::operator()(const SessionId& id) const {
 // ---- Session
 
 Session::Session(SessionId id, identity::KnownPrincipal& principal, Version version, View& shared)
-    : Client(principal, version, shared), id_(id), audit_name_(audit::sha256_hex(id.text()).substr(0, 16)) {
+    : Client(principal, version, shared), id_(id) {
+  audit::sha256_hex(id.text()).copy(audit_name_.data(), audit_name_.size());
   ++principal.sessions;
 }
 
@@ -120,7 +121,20 @@ Session* Sessions::find(std::string_view id_text, const identity::KnownPrincipal
 
 void Sessions::close(Session& session) {
   CLAWQL_CHECK(session.in_flight() == 0 && session.streams() == 0);
+  if (session.log_level_) --by_log_level_[static_cast<std::size_t>(*session.log_level_)];
   sessions_.erase(SessionId(session.id()));
+}
+
+void Sessions::set_log_level(Session& session, LogLevel level) {
+  if (session.log_level_) --by_log_level_[static_cast<std::size_t>(*session.log_level_)];
+  ++by_log_level_[static_cast<std::size_t>(level)];
+  session.log_level_ = level;
+}
+
+std::optional<LogLevel> Sessions::least_log_level() const {
+  for (std::size_t level = 0; level < by_log_level_.size(); ++level)
+    if (by_log_level_[level] > 0) return static_cast<LogLevel>(level);
+  return std::nullopt;
 }
 
 void Sessions::for_each(const std::function<void(Session&)>& visit) {
