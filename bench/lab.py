@@ -167,13 +167,16 @@ class Load:
         return line
 
     def round(self, seconds):
-        """What the generator says, and CPU µs of the target for each request (or delivery)."""
+        """What the generator says, and CPU µs of the target for each request (or delivery): of all programs, and of the engine."""
         pids = self.target.pids()
-        before = cpu_nanoseconds(pids)
+        engine = [pid for pid in pids if comm(pid) == "clawql-engine"]
+        before, engine_before = cpu_nanoseconds(pids), cpu_nanoseconds(engine)
         self.process.stdin.write(f"{seconds}\n")
         self.process.stdin.flush()
         result = json.loads(self.expect())
-        result["cpu_us"] = (cpu_nanoseconds(pids) - before) / 1000 / max(result["requests"], 1)
+        requests = max(result["requests"], 1)
+        result["cpu_us"] = (cpu_nanoseconds(pids) - before) / 1000 / requests
+        result["engine_us"] = (cpu_nanoseconds(engine) - engine_before) / 1000 / requests
         return result
 
 
@@ -196,6 +199,6 @@ def median(results, key="cpu_us"):
     return statistics.median(result[key] for result in results)
 
 
-def ratio(results, base):
+def ratio(results, base, key="cpu_us"):
     """The median over the rounds of one's CPU to the other's in the same round."""
-    return statistics.median(one["cpu_us"] / other["cpu_us"] for one, other in zip(results, base))
+    return statistics.median(one[key] / other[key] for one, other in zip(results, base))
