@@ -108,7 +108,8 @@ class Delivery {
         stream.connection.read();
         const std::size_t came = stream.connection.count_in_events("resources/updated");
         if (came > stream.due) die("a notification came twice");
-        if (came > 0 && (stream.due -= came) == 0) --waiting;
+        stream.due -= came;
+        if (came > 0 && stream.due == 0) --waiting;
       }
     }
     if (trigger_.wait_for_answer().find("\"error\"") != std::string::npos) die("the call failed: " + trigger_.answer());

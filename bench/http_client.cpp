@@ -162,11 +162,11 @@ bool Connection::complete() const {
 
 void run_rounds(const std::function<void(double seconds)>& round) {
   fmt::print("ready\n");
-  std::fflush(stdout);
+  if (std::fflush(stdout) != 0) die("nobody reads");
   char line[64];
   while (std::fgets(line, sizeof line, stdin) != nullptr) {
     round(std::strtod(line, nullptr));
-    std::fflush(stdout);
+    if (std::fflush(stdout) != 0) die("nobody reads");
   }
 }
 
