@@ -5,6 +5,7 @@
 #include "engine/mcp/log_level.hpp"
 #include "engine/upstream/client_features.hpp"
 #include "engine/upstream/one_line.hpp"
+#include "engine/upstream/related_task.hpp"
 
 namespace clawql::engine::line {
 namespace {
@@ -154,7 +155,8 @@ void SessionServers::on_notification(upstream::Server& server, const json::Docum
   if (own == nullptr) return;
   if (method.equals("notifications/cancelled")) return asks_.taken_back(*own, message.root());
   if (method.equals("notifications/elicitation/complete")) return asks_.tell(*own, message.root());
-  if (!method.equals("notifications/message")) return all_.parts_.shared.on_notification(server, message);
+  if (!method.equals("notifications/message") || upstream::names_task(message.root().find("params")))
+    return all_.parts_.shared.on_notification(server, message);
   const auto level =
       mcp::parse_log_level(message.root().find("params").find("level").plain_string().value_or(std::string_view{}));
   if (level && *level >= session_.log_level.value_or(kDefaultLevel)) asks_.tell(*own, message.root());

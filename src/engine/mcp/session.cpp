@@ -118,6 +118,11 @@ Session* Sessions::find(std::string_view id_text, const identity::KnownPrincipal
   return found->second.get();
 }
 
+Session* Sessions::find(const SessionId& id) const {
+  const auto found = sessions_.find(id);
+  return found == sessions_.end() ? nullptr : found->second.get();
+}
+
 void Sessions::close(Session& session) {
   CLAWQL_CHECK(session.in_flight() == 0 && session.streams() == 0);
   sessions_.erase(SessionId(session.id()));

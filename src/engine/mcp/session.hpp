@@ -110,7 +110,8 @@ class Sessions {
   Result<Session*> open(identity::KnownPrincipal& principal, Version version, View& shared, base::Microseconds now);
   // Null: no such session, garbage, or another principal's. They cannot be told apart from outside.
   Session* find(std::string_view id_text, const identity::KnownPrincipal& principal) const;
-  void close(Session& session);  // nothing may be pending or attached any more
+  Session* find(const SessionId& id) const;  // null: ended
+  void close(Session& session);              // nothing may be pending or attached any more
 
   std::size_t size() const { return sessions_.size(); }
   void for_each(const std::function<void(Session&)>& visit);
