@@ -23,11 +23,6 @@ using base::Reason;
 
 namespace {
 
-// A client that was told of no tasks may not ask for any.
-bool may_use_tasks(const mcp::Client& client) {
-  return speaks_tasks(client) && declared_features(client).tasks;
-}
-
 // What was asked for may be of a server that has no process for this client, because there are as many as may be.
 bool lacks_instance(const mcp::View& view, json::Value name) {
   const auto wanted = name.string();
@@ -101,10 +96,10 @@ void Line::answer(const McpRequest& request, mcp::Asker& asker, bool may_wait) {
     case mcp::Method::tasks_get:
     case mcp::Method::tasks_result:
     case mcp::Method::tasks_cancel:
-      if (!may_use_tasks(request.client())) break;
+      if (!may_use_tasks(core_, request.client())) break;
       return call(request, asker, false);
     case mcp::Method::tasks_list:
-      if (!may_use_tasks(request.client())) break;
+      if (!may_use_tasks(core_, request.client())) break;
       return list_tasks(request, asker);
     case mcp::Method::discover:
       if (!request.is_modern()) break;

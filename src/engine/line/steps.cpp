@@ -151,12 +151,9 @@ Refused AllowedCall::find_task(json::Value id, mcp::TaskBook& tasks, base::Micro
   mcp::Client& client = request_->client();
   task_ = tasks.find(*wanted, client.principal().principal.name, now);
   if (!task_) return Reason::task_unknown;
-  server_ = home_of(client, *task_);
-  if (server_ == nullptr) {
-    if (!is_lost(client, *task_)) return Reason::task_unknown;
-    tasks.lost(task_->id, now);
-    return Reason::task_lost;
-  }
+  const Home home = find_home(tasks, client, *task_, now);
+  if (home.server == nullptr) return home.lost ? Reason::task_lost : Reason::task_unknown;
+  server_ = home.server;
   target_ = task_->tool;
   name_raw_ = id.raw();
   return std::nullopt;

@@ -34,7 +34,10 @@ std::expected<std::unique_ptr<TaskCall>, base::Reason> TaskCall::begin(Core& cor
   if (allowed.task()) return call;
   const mcp::TaskBook::Limits limits{.principal = core.limits.tasks_principal, .all = core.limits.tasks};
   auto place = core.common.tasks.reserve(call->task_.principal, limits, core.loop.now());
-  if (!place) return std::unexpected(base::Reason::task_limit);
+  if (!place) {
+    mourn_tasks(core, allowed.request().client());
+    return std::unexpected(base::Reason::task_limit);
+  }
   call->place_.emplace(*std::move(place));
   return call;
 }
@@ -80,7 +83,7 @@ void TaskCall::apply(mcp::Spliced& answer) const {
 }
 
 void TaskCall::lost() {
-  core_.common.tasks.lost(task_.id, core_.loop.now());
+  core_.common.tasks.process_ended(task_.process, core_.loop.now());
 }
 
 }  // namespace clawql::engine::line

@@ -60,7 +60,7 @@ class TaskListing::Get final : private upstream::CallSink {
   void on_notification(const json::Document& /*message*/) override {}
   void on_failure(const base::Refusal& refusal) override {
     if (refusal.reason == base::Reason::task_lost)
-      listing_.core_.common.tasks.lost(task_.id, listing_.core_.loop.now());
+      listing_.core_.common.tasks.process_ended(task_.process, listing_.core_.loop.now());
     done();
   }
   void done() {
@@ -96,9 +96,10 @@ void TaskListing::begin(TaskListing& listing, std::uint64_t number) {
     tasks.pop_back();
     listing.next_cursor_ = core.common.cursors.seal({kCursorList, 0, tasks.back().number});
   }
-  for (mcp::Task& task : tasks)
-    if (upstream::Server* const server = home_of(listing.client_, task))
-      listing.gets_.push_back(std::make_unique<Get>(listing, std::move(task), *server));
+  for (mcp::Task& task : tasks) {
+    const Home home = find_home(core.common.tasks, listing.client_, task, core.loop.now());
+    if (home.server != nullptr) listing.gets_.push_back(std::make_unique<Get>(listing, std::move(task), *home.server));
+  }
   listing.open_ += listing.gets_.size();
   listing.patience_.set(kPatience);
   for (const auto& get : listing.gets_) get->send();

@@ -21,6 +21,12 @@ bool is_unknown(const upstream::Server& server) {
   return !offer->features.speaks_handshake_era && !offer->features.speaks_modern;
 }
 
+upstream::Server* server_with(const mcp::View& view, std::uint64_t process) {
+  for (const mcp::ServerSlot& slot : view.slots())
+    if (slot.server != nullptr && slot.server->generation() == process) return slot.server;
+  return nullptr;
+}
+
 bool wants_log(const mcp::Session& session, json::Value params) {
   const auto level = mcp::parse_log_level(params.find("level").plain_string().value_or(std::string_view{}));
   return level && *level >= session.log_level.value_or(mcp::LogLevel::info);
@@ -52,15 +58,23 @@ upstream::Features declared_features(const mcp::Client& client) {
   return all;
 }
 
-upstream::Server* home_of(const mcp::Client& client, const mcp::Task& task) {
-  for (const mcp::ServerSlot& slot : client.view().slots())
-    if (slot.server != nullptr && slot.server->generation() == task.process) return slot.server;
-  return nullptr;
+Home find_home(mcp::TaskBook& tasks, mcp::Client& client, const mcp::Task& task, base::Microseconds now) {
+  if (upstream::Server* const server = server_with(client.view(), task.process)) return {server, false};
+  const mcp::Session* const session = client.session();
+  const bool lost = task.shared || (session != nullptr && session->id().text() == task.session);
+  if (lost) tasks.process_ended(task.process, now);
+  return {nullptr, lost};
 }
 
-bool is_lost(mcp::Client& client, const mcp::Task& task) {
-  const mcp::Session* const session = client.session();
-  return task.shared || (session != nullptr && session->id().text() == task.session);
+void mourn_tasks(Core& core, const mcp::Client& client) {
+  for (const std::uint64_t process : core.common.tasks.shared_processes(client.principal().principal.name))
+    if (server_with(client.view(), process) == nullptr) core.common.tasks.process_ended(process, core.loop.now());
+}
+
+bool may_use_tasks(const Core& core, const mcp::Client& client) {
+  if (!speaks_tasks(client)) return false;
+  return declared_features(client).tasks ||
+         !core.common.tasks.page(client.principal().principal.name, 0, 1, core.loop.now()).empty();
 }
 
 base::Microseconds expiry_of(const Core& core, json::Value ttl) {

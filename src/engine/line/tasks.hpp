@@ -15,10 +15,17 @@ namespace clawql::engine::line {
 bool speaks_tasks(const mcp::Client& client);
 // What a session is told that servers offer: of tasks what some server has, or may have that has not yet said.
 upstream::Features declared_features(const mcp::Client& client);
-// The server of this client's view whose process has the task; null: none.
-upstream::Server* home_of(const mcp::Client& client, const mcp::Task& task);
-// No server of the view has it: because its process has ended, not because it is another session's own.
-bool is_lost(mcp::Client& client, const mcp::Task& task);
+// The server of this client's view whose process has the task. A task that has no server there because its process has
+// ended, not because it is another session's own, is written down as lost, with the others of that process.
+struct Home {
+  upstream::Server* server;  // null: none
+  bool lost;
+};
+Home find_home(mcp::TaskBook& tasks, mcp::Client& client, const mcp::Task& task, base::Microseconds now);
+// Those of this principal whose process has ended are written down as lost: they must not take others' places.
+void mourn_tasks(Core& core, const mcp::Client& client);
+// Told of tasks, or having some: what was told holds also when the server has failed since.
+bool may_use_tasks(const Core& core, const mcp::Client& client);
 // How long a task is remembered of which its server spoke just now. `ttl`: of its state; absent or null: for ever.
 base::Microseconds expiry_of(const Core& core, json::Value ttl);
 mcp::TaskScope scope_of(const Core& core, const mcp::Client& client, const upstream::Server& server);

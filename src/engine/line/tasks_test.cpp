@@ -310,6 +310,7 @@ TEST_F(TasksTest, are_listed_for_their_principal_as_their_servers_say_now) {
 
 TEST_F(TasksTest, are_listed_in_pages) {
   std::vector<std::string> ids;
+  ids.reserve(51);
   for (int i = 0; i < 51; ++i) ids.push_back(make("t" + std::to_string(i)));
   DoorStream& first = post(about("8", "list", ""));
   ASSERT_EQ(server->calls(), 101U);
@@ -388,6 +389,26 @@ TEST_F(FewTasksTest, are_refused_over_the_limit_of_a_principal_and_of_all) {
       << "three in all";
 }
 
+TEST_F(FewTasksTest, of_a_process_that_ended_do_not_take_the_place_of_others_for_long) {
+  make("t1");
+  make("t2");
+  server->generations = 13;
+  EXPECT_THAT(post(as_task("8", "lab__cook")).body, HasSubstr("limit.tasks"));
+  rig.wait(std::chrono::seconds(61));
+  make("t1");
+}
+
+TEST_F(TasksTest, of_a_server_that_failed_since_can_still_be_asked_for) {
+  const std::string id = make();
+  server->current = upstream::State::failed;
+  server->set_features({});
+  rig.shard->on_offer_changed(*server);
+  post(about("8", "get", id));
+  server->fail(1, Reason::task_lost);
+  rig.run();
+  EXPECT_EQ(rig.refusals(Reason::task_lost), 1U);
+}
+
 // ---- of a session's own server
 
 class OwnTasksTest : public TasksTest {
@@ -427,6 +448,13 @@ TEST_F(OwnTasksTest, keep_the_process_and_are_unknown_to_other_sessions) {
   EXPECT_THAT(own->order.client_capabilities, Not(HasSubstr("tasks"))) << "clients make no tasks for servers";
   own->generations = 23;
   EXPECT_THAT(post(about("8", "get", id)).body, HasSubstr("task.lost"));
+}
+
+TEST_F(OwnTasksTest, end_with_their_session) {
+  make_own();
+  rig.send({}, {.method = ipc::Method::delete_, .session = session});
+  rig.wait(std::chrono::seconds(61));
+  EXPECT_TRUE(rig.common.tasks.page("loopback", 0, 9, rig.clock.monotonic()).empty());
 }
 
 TEST_F(OwnTasksTest, ask_on_the_stream_where_their_result_is_awaited_and_both_sides_name_them_in_their_way) {

@@ -95,10 +95,25 @@ void TaskBook::keep_until(std::string_view id, base::Microseconds expires) {
   if (found != entries_.end()) set_expiry(found->second, std::max(found->second.expires, expires));
 }
 
-void TaskBook::lost(std::string_view id, base::Microseconds now) {
+void TaskBook::process_ended(std::uint64_t process, base::Microseconds now) {
   const std::lock_guard lock(mutex_);
-  const auto found = entries_.find(id);
-  if (found != entries_.end()) set_expiry(found->second, std::min(found->second.expires, now + kMourning));
+  for (auto its = by_upstream_.lower_bound(std::pair(process, std::string()));
+       its != by_upstream_.end() && its->first.first == process; ++its) {
+    Entry& entry = entries_.find(its->second)->second;
+    set_expiry(entry, std::min(entry.expires, now + kMourning));
+  }
+}
+
+std::vector<std::uint64_t> TaskBook::shared_processes(std::string_view principal) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::uint64_t> found;
+  const auto owner = owners_.find(principal);
+  if (owner == owners_.end()) return found;
+  for (const auto& [number, id] : owner->second.tasks) {
+    const Task& task = entries_.find(id)->second.task;
+    if (task.shared && std::ranges::find(found, task.process) == found.end()) found.push_back(task.process);
+  }
+  return found;
 }
 
 void TaskBook::forget(std::string_view id) {

@@ -41,7 +41,8 @@ class TaskBook {
   struct Limits {
     std::uint64_t principal, all;
   };
-  static constexpr base::Microseconds kMourning{60'000'000};  // a lost task is known for so long, to say what it was
+  static constexpr base::Microseconds kMourning{
+      60'000'000};  // a lost task is known for so long, so that this can be said
 
   // Room for a task that a server may make now, until the call that asks for it is over.
   class Place {
@@ -72,8 +73,10 @@ class TaskBook {
   std::vector<Task> page(std::string_view principal, std::uint64_t number, std::size_t most, base::Microseconds now);
   // Its server spoke of it.
   void keep_until(std::string_view id, base::Microseconds expires);
-  // Its process has ended.
-  void lost(std::string_view id, base::Microseconds now);
+  // A process has ended, and all its tasks with it.
+  void process_ended(std::uint64_t process, base::Microseconds now);
+  // The shared processes that have tasks of this principal, each once.
+  std::vector<std::uint64_t> shared_processes(std::string_view principal) const;
   // Its server does not know it any more.
   void forget(std::string_view id);
 

@@ -80,12 +80,16 @@ TEST_F(TaskBookTest, forgets_when_time_is_over_and_later_when_the_server_spoke_o
   EXPECT_EQ(book.size(), 0U);
 }
 
-TEST_F(TaskBookTest, mourns_a_lost_task_for_a_minute_and_frees_its_place) {
-  const std::string id = add("uid:1", 7, "1", seconds(3600));
-  book.lost(id, kStart);
+TEST_F(TaskBookTest, mourns_the_tasks_of_a_process_that_ended_for_a_minute_and_frees_their_places) {
+  const std::string id = add("uid:1", 7, "1", seconds(3600)), second = add("uid:2", 7, "2", seconds(3600));
+  const std::string other = add("uid:1", 8, "1", seconds(3600));
+  EXPECT_THAT(book.shared_processes("uid:1"), testing::ElementsAre(7U, 8U));
+  book.process_ended(7, kStart);
+  EXPECT_FALSE(book.find(second, "uid:2", kStart + seconds(60)));
+  EXPECT_TRUE(book.find(other, "uid:1", kStart + seconds(60)));
   EXPECT_TRUE(book.find(id, "uid:1", kStart + seconds(59)));
   EXPECT_FALSE(book.find(id, "uid:1", kStart + seconds(60)));
-  const std::string gone = add("uid:1", 7, "2");
+  const std::string gone = add("uid:1", 7, "9");
   book.forget(gone);
   book.forget(gone);
   EXPECT_FALSE(book.find(gone, "uid:1", kStart));
