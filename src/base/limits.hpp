@@ -38,6 +38,9 @@ struct Limits {
   std::uint64_t event_stream_seconds = 60;  // a POST event stream without a message: it ends, the client resumes it
   std::uint64_t subscriptions = 1'000;      // resources that a session or a listen stream subscribes to
   std::uint64_t instances = 256;            // of servers that are not shared, all servers together
+  std::uint64_t tasks_principal = 1'000;    // tasks of 2025-11-25 that are remembered, of one principal
+  std::uint64_t tasks = 10'000;             // the same, of all
+  std::uint64_t task_seconds = 86'400;      // a task of which its server says nothing is remembered no longer
   std::uint64_t items_server = 10'000;      // items of each kind that a server may list, over all pages
   std::uint64_t cache_entries = 10'000;     // built-in `cache` tool, a principal
   std::uint64_t cache_bytes = 64ULL << 20;  // the same, keys and values
@@ -49,6 +52,7 @@ BOOST_DESCRIBE_STRUCT(Limits, (),
                        header_seconds, body_seconds, body_bytes_per_second, idle_connection_seconds, call_seconds,
                        session_idle_seconds, drain_seconds, connections_per_peer, connections, in_flight_session,
                        in_flight_peer, in_flight, sessions, streams_session, listen_streams, event_stream_seconds,
-                       subscriptions, instances, items_server, cache_entries, cache_bytes, audit_ring))
+                       subscriptions, instances, tasks_principal, tasks, task_seconds, items_server, cache_entries,
+                       cache_bytes, audit_ring))
 
 }  // namespace clawql::base

@@ -63,6 +63,10 @@ constexpr std::array<RefusalFacts, kReasonCount> kFacts{{
     {version_unsupported, 400, -32022, false, "version.unsupported", "Unsupported protocol version"},
     {method_gone, 404, -32601, false, "method.gone", "Method not found"},
     {instance_limit, 200, -32603, false, "limit.instances", "No further instance of this server may be started"},
+    {task_unknown, 200, -32602, false, "task.unknown", "Unknown task"},
+    {task_lost, 200, -32602, false, "task.lost", "The task is gone: the process that ran it has ended"},
+    {task_unsupported, 200, -32601, false, "task.unsupported", "This tool cannot be called as a task"},
+    {task_limit, 200, -32603, false, "limit.tasks", "Too many tasks"},
     {audit_unavailable, 503, -32603, false, "audit.unavailable", "The audit log cannot be written"},
     {internal, 500, -32603, true, "internal", "Internal error"},
 }};

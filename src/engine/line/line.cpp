@@ -11,6 +11,9 @@
 
 #include "engine/line/call.hpp"
 #include "engine/line/own_servers.hpp"
+#include "engine/line/task_call.hpp"
+#include "engine/line/task_listing.hpp"
+#include "engine/line/tasks.hpp"
 #include "engine/mcp/replies.hpp"
 #include "engine/mcp/versions.hpp"
 
@@ -90,6 +93,14 @@ void Line::answer(const McpRequest& request, mcp::Asker& asker, bool may_wait) {
     case mcp::Method::prompts_get:
     case mcp::Method::resources_read:
     case mcp::Method::complete: return call(request, asker, may_wait);
+    case mcp::Method::tasks_get:
+    case mcp::Method::tasks_result:
+    case mcp::Method::tasks_cancel:
+      if (!may_use_tasks(core_, request.client())) break;
+      return call(request, asker, false);
+    case mcp::Method::tasks_list:
+      if (!may_use_tasks(core_, request.client())) break;
+      return list_tasks(request, asker);
     case mcp::Method::discover:
       if (!request.is_modern()) break;
       asker.respond(mcp::Spliced(mcp::discover_result(request.message().id())), 200);
@@ -116,10 +127,6 @@ void Line::answer(const McpRequest& request, mcp::Asker& asker, bool may_wait) {
     case mcp::Method::resources_list:
     case mcp::Method::templates_list:
     case mcp::Method::prompts_list:
-    case mcp::Method::tasks_get:
-    case mcp::Method::tasks_result:
-    case mcp::Method::tasks_cancel:
-    case mcp::Method::tasks_list:
     case mcp::Method::notify_initialized:
     case mcp::Method::notify_cancelled:
     case mcp::Method::notify_progress:
@@ -136,7 +143,7 @@ void Line::acknowledge(const McpRequest& request, mcp::Asker& asker) {
 
 void Line::call(const McpRequest& request, mcp::Asker& asker, bool may_wait) {
   // policy
-  const auto allowed = AllowedCall::allow(request);
+  const auto allowed = AllowedCall::allow(request, core_.common.tasks, core_.loop.now());
   if (!allowed) {
     if (may_wait && may_come(allowed.error())) {
       request.client().view().wake_servers();
@@ -149,6 +156,8 @@ void Line::call(const McpRequest& request, mcp::Asker& asker, bool may_wait) {
     return refuse(request, asker, allowed.error(), named ? named.raw() : std::string_view{});
   }
   if (!core_.has_room_for_request(request.client())) return refuse(request, asker, Reason::too_many_requests);
+  auto task = TaskCall::begin(core_, *allowed);
+  if (!task) return refuse(request, asker, task.error());
 
   // audit intent: nothing goes upstream without it
   CallFacts facts = core_.auditor.facts_of(*allowed);
@@ -156,7 +165,7 @@ void Line::call(const McpRequest& request, mcp::Asker& asker, bool may_wait) {
     return refuse(request, asker, Reason::audit_unavailable);
 
   // route → upstream; audit outcome → answer follow in call.cpp
-  auto call = std::make_unique<Call>(core_, *allowed, std::move(facts), asker);
+  auto call = std::make_unique<Call>(core_, *allowed, std::move(facts), *std::move(task), asker);
   Call& sent = *call;
   request.client().add(std::move(call));
   Call::send(sent, *allowed);
@@ -181,6 +190,21 @@ void Line::list(const McpRequest& request, mcp::ListKind kind, mcp::Asker& asker
   if (page->next != 0) next = core_.common.cursors.seal({number, merged.generation(), page->next});
   const mcp::ListPage shown{.kind = kind, .items = page->items, .next_cursor = next, .freshness = merged.freshness()};
   asker.respond(mcp::Spliced(mcp::list_result(request.message().id(), shown, request.is_modern())), 200);
+}
+
+void Line::list_tasks(const McpRequest& request, mcp::Asker& asker) {
+  std::uint64_t number = 0;
+  if (const json::Value cursor = request.message().params().find("cursor")) {
+    const auto position = core_.common.cursors.open(cursor.string().value_or(std::string{}));
+    if (!position || position->list != TaskListing::kCursorList)
+      return refuse(request, asker, Reason::params_invalid, "cursor");
+    number = position->index;
+  }
+  if (!core_.has_room_for_request(request.client())) return refuse(request, asker, Reason::too_many_requests);
+  auto listing = std::make_unique<TaskListing>(core_, request, asker);
+  TaskListing& begun = *listing;
+  request.client().add(std::move(listing));
+  TaskListing::begin(begun, number);
 }
 
 // ---- what a session asks for itself (handshake era)
@@ -269,10 +293,14 @@ void Line::drop_requests(mcp::Client& client) {
 void Line::fail_calls_of(const upstream::Server& server) {
   const auto fail_in = [&](mcp::Client& client) {
     std::vector<Call*> calls;
-    for (const auto& pending : client.pending())
+    std::vector<TaskListing*> listings;
+    for (const auto& pending : client.pending()) {
       if (auto* call = dynamic_cast<Call*>(pending.get()); call != nullptr && &call->server() == &server)
         calls.push_back(call);
+      if (auto* listing = dynamic_cast<TaskListing*>(pending.get())) listings.push_back(listing);
+    }
     for (Call* call : calls) call->abandon();
+    for (TaskListing* listing : listings) listing->abandon(server);
   };
   core_.sessions.for_each(fail_in);
   core_.modern_clients.for_each(fail_in);

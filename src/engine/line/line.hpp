@@ -70,6 +70,7 @@ class Line {
   void answer(const McpRequest& request, mcp::Asker& asker, bool may_wait);
   void list(const McpRequest& request, mcp::ListKind kind, mcp::Asker& asker, bool may_wait);
   void call(const McpRequest& request, mcp::Asker& asker, bool may_wait);
+  void list_tasks(const McpRequest& request, mcp::Asker& asker);
   void set_level(const McpRequest& request, mcp::Asker& asker);
   void subscribe(const McpRequest& request, mcp::Asker& asker, bool may_wait);
   void unsubscribe(const McpRequest& request, mcp::Asker& asker);

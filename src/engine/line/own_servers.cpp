@@ -5,6 +5,7 @@
 #include "engine/mcp/log_level.hpp"
 #include "engine/upstream/client_features.hpp"
 #include "engine/upstream/one_line.hpp"
+#include "engine/upstream/related_task.hpp"
 
 namespace clawql::engine::line {
 namespace {
@@ -109,7 +110,7 @@ void SessionServers::set(const std::vector<mcp::ServerSlot>& entries) {
   view_.refresh();
   processes_.keep_only(entries, mcp::Isolation::session, [this](upstream::OwnServer& gone) {
     asks_.server_ended(gone);
-    all_.forget_subscriptions(gone);
+    all_.forget(gone);
   });
   if (const auto level = session_.log_level()) set_log_level(mcp::to_string(*level));
   if (begun_) start_eager();
@@ -136,6 +137,7 @@ void SessionServers::roots_changed(std::string_view message) {
 
 void SessionServers::end() {
   asks_.end();
+  processes_.for_each([&](const upstream::OwnServer& gone) { all_.forget(gone); });
   processes_.end_all();
 }
 
@@ -154,7 +156,8 @@ void SessionServers::on_notification(upstream::Server& server, const json::Docum
   if (own == nullptr) return;
   if (method.equals("notifications/cancelled")) return asks_.taken_back(*own, message.root());
   if (method.equals("notifications/elicitation/complete")) return asks_.tell(*own, message.root());
-  if (!method.equals("notifications/message")) return all_.parts_.shared.on_notification(server, message);
+  if (!method.equals("notifications/message") || upstream::names_task(message.root().find("params")))
+    return all_.parts_.shared.on_notification(server, message);
   const auto level =
       mcp::parse_log_level(message.root().find("params").find("level").plain_string().value_or(std::string_view{}));
   if (level && *level >= session_.log_level().value_or(kDefaultLevel)) asks_.tell(*own, message.root());
@@ -182,7 +185,7 @@ void OwnServers::set_entries(std::vector<mcp::ServerSlot> entries) {
   });
   for (const auto& [principal, household] : households_)
     household->processes.keep_only(entries_, mcp::Isolation::principal,
-                                   [this](upstream::OwnServer& gone) { forget_subscriptions(gone); });
+                                   [this](upstream::OwnServer& gone) { forget(gone); });
 }
 
 // Of a session that was there before the configuration had such entries nothing is known that its client can do.
@@ -195,8 +198,9 @@ void OwnServers::welcome(mcp::Session& session, json::Value declared) {
   made.view().take_unannounced();  // it has not seen anything else
 }
 
-// Whoever subscribed to something of it hears no more.
-void OwnServers::forget_subscriptions(const upstream::Server& server) {
+// Whoever subscribed to something of it hears no more, and its tasks are gone.
+void OwnServers::forget(const upstream::Server& server) {
+  if (server.generation() != 0) parts_.core.common.tasks.process_ended(server.generation(), parts_.core.loop.now());
   parts_.core.subscriptions.move_from(server, [](std::string_view) -> upstream::Server* { return nullptr; });
 }
 

@@ -119,6 +119,11 @@ Session* Sessions::find(std::string_view id_text, const identity::KnownPrincipal
   return found->second.get();
 }
 
+Session* Sessions::find(const SessionId& id) const {
+  const auto found = sessions_.find(id);
+  return found == sessions_.end() ? nullptr : found->second.get();
+}
+
 void Sessions::close(Session& session) {
   CLAWQL_CHECK(session.in_flight() == 0 && session.streams() == 0);
   if (session.log_level_) --by_log_level_[static_cast<std::size_t>(*session.log_level_)];

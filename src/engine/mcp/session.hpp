@@ -115,7 +115,8 @@ class Sessions {
   Result<Session*> open(identity::KnownPrincipal& principal, Version version, View& shared, base::Microseconds now);
   // Null: no such session, garbage, or another principal's. They cannot be told apart from outside.
   Session* find(std::string_view id_text, const identity::KnownPrincipal& principal) const;
-  void close(Session& session);  // nothing may be pending or attached any more
+  Session* find(const SessionId& id) const;  // null: ended
+  void close(Session& session);              // nothing may be pending or attached any more
   void set_log_level(Session& session, LogLevel level);
   // The least severe that a session asked for; absent: none did. Does not walk the sessions.
   std::optional<LogLevel> least_log_level() const;
