@@ -3,6 +3,7 @@
 # clients, the conformance suite. Does nothing when they are there in the wanted versions.
 #   $CACHE/python   venv with Node's programs and mcp-server-time       $CACHE/node/bin  node, npm, npx
 #   $CACHE/npm      node_modules by tests/package-lock.json
+#   $CACHE/interop  the server and the client of tests/interop/go, built with PyPI's Go
 set -euo pipefail
 cd "$(dirname "$(realpath "$0")")/.."
 . scripts/lib.sh
@@ -40,4 +41,16 @@ if [ "$(cat "$CACHE/npm/.stamp" 2>/dev/null)" != "$wanted" ]; then
   (cd "$CACHE/npm" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
   echo "$wanted" >"$CACHE/npm/.stamp"
   say "installed in $((SECONDS - started)) s"
+fi
+
+wanted=$(stamp_of tests/requirements.txt tests/interop/go/go.mod tests/interop/go/go.sum tests/interop/go/*/main.go)
+if [ "$(cat "$CACHE/interop/.stamp" 2>/dev/null)" != "$wanted" ]; then
+  say "building with Go: $(sed -n 's/^require \(.*\) \(v.*\)/\1 \2/p' tests/interop/go/go.mod)"
+  started=$SECONDS
+  rm -rf "$CACHE/interop"
+  mkdir -p "$CACHE/interop"
+  (cd tests/interop/go && PATH="$CACHE/python/bin:$PATH" GOPATH="$CACHE/go/path" GOCACHE="$CACHE/go/cache" GOTOOLCHAIN=local GOFLAGS=-buildvcs=false \
+    CGO_ENABLED=0 go build -trimpath -o "$CACHE/interop/" ./server ./client)
+  echo "$wanted" >"$CACHE/interop/.stamp"
+  say "built in $((SECONDS - started)) s"
 fi

