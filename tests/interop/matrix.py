@@ -58,7 +58,7 @@ def _run_driver(client, home, target, checks):
         command += ["http", target["url"]] if "url" in target else ["stdio", *target["command"]]
     done = subprocess.run([str(word) for word in command], input=json.dumps(checks), capture_output=True, text=True, timeout=180,
                           env={**_ENVIRONMENT, "HOME": str(home)}, cwd=home)
-    results = [json.loads(line) for line in done.stdout.splitlines()]
+    results = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     if not results:  # it did not even connect
         lines = [line for line in done.stderr.splitlines() if "rror" in line] or done.stderr.splitlines() or ["no output"]
         results = [{"server": check["server"], "feature": check["feature"], "ok": False, "why": f"no connection: {lines[0].strip()[:250]}"} for check in checks]
@@ -73,7 +73,7 @@ def _run(client, target, checks):
             if client in command_lines.PROGRAMS:
                 return command_lines.try_features(client, home, target, checks)
             return _run_driver(client, home, target, checks)
-        except (AssertionError, subprocess.TimeoutExpired) as problem:
+        except (AssertionError, subprocess.TimeoutExpired, ValueError) as problem:
             why = " ".join(f"{problem}".split())[:250]
             return [{"server": check["server"], "feature": check["feature"], "ok": False, "why": f"no connection: {why}"} for check in checks]
 
