@@ -1,0 +1,107 @@
+"""Every client against every server, feature by feature: directly over stdio, and through a gateway that has all servers
+behind it, over HTTP and over `clawql stdio`. The result is {(client, server, feature, way): Cell}."""
+import concurrent.futures
+import dataclasses
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+
+from interop import plan
+from interop.drivers import command_lines
+from support import machine
+
+HERE = pathlib.Path(__file__).parent
+PYTHON = machine.CACHE / "python" / "bin" / "python"
+EVERYTHING = machine.MODULES / "@modelcontextprotocol" / "server-everything" / "dist" / "index.js"
+WAYS = ("direct", "http", "stdio")
+
+# `env` because some clients start a server with few variables of their own.
+_WITH_CACHE = ["/usr/bin/env", f"CLAWQL_CACHE={machine.CACHE}"]
+SERVERS = {
+    "typescript-1": [*_WITH_CACHE, machine.NODE, HERE / "servers" / "typescript_1.mjs", "typescript-1"],
+    "typescript-2": [*_WITH_CACHE, machine.NODE, HERE / "servers" / "typescript_2.mjs", "typescript-2"],
+    "python": [PYTHON, "-B", HERE / "servers" / "python.py", "python"],
+    "go": [machine.CACHE / "interop" / "server", "go"],
+    "everything": [machine.NODE, EVERYTHING, "stdio"],
+}
+SERVERS = {name: [str(word) for word in command] for name, command in SERVERS.items()}
+_DRIVERS = {
+    "typescript-1": [machine.NODE, HERE / "drivers" / "typescript_1.mjs"],
+    "typescript-2-legacy": [machine.NODE, HERE / "drivers" / "typescript_2.mjs", "legacy"],
+    "typescript-2-modern": [machine.NODE, HERE / "drivers" / "typescript_2.mjs", "modern"],
+    "python": [PYTHON, "-B", HERE / "drivers" / "python.py"],
+    "go": [machine.CACHE / "interop" / "client"],
+    "mcp-remote": [machine.NODE, HERE / "drivers" / "typescript_1.mjs"],  # a client of it: it makes stdio of a URL
+}
+CLIENTS = (*_DRIVERS, *command_lines.PROGRAMS)
+_ENVIRONMENT = {"PATH": machine.TOOL_PATH, "CLAWQL_CACHE": str(machine.CACHE), "LANG": "C.UTF-8"}
+
+
+@dataclasses.dataclass
+class Cell:
+    ok: bool
+    why: str  # one line, when it is not ok
+    able: bool = True  # whether the client has any way to do it
+
+
+def ways_of(client):
+    return ("http",) if client == "mcp-remote" else WAYS
+
+
+def _run_driver(client, home, target, checks):
+    command = [*_DRIVERS[client]]
+    if client == "mcp-remote":
+        command += ["stdio", "mcp-remote", target["url"], "--allow-http", "--transport", "http-only"]
+    else:
+        command += ["http", target["url"]] if "url" in target else ["stdio", *target["command"]]
+    done = subprocess.run([str(word) for word in command], input=json.dumps(checks), capture_output=True, text=True, timeout=180,
+                          env={**_ENVIRONMENT, "HOME": str(home)}, cwd=home)
+    results = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    if not results:  # it did not even connect
+        lines = [line for line in done.stderr.splitlines() if "rror" in line] or done.stderr.splitlines() or ["no output"]
+        results = [{"server": check["server"], "feature": check["feature"], "ok": False, "why": f"no connection: {lines[0].strip()[:250]}"} for check in checks]
+    return results
+
+
+def _run(client, target, checks):
+    """[result] of one connection of a client, in a home of its own."""
+    with tempfile.TemporaryDirectory(prefix="cqi") as home:
+        home = pathlib.Path(home)
+        try:
+            if client in command_lines.PROGRAMS:
+                return command_lines.try_features(client, home, target, checks)
+            return _run_driver(client, home, target, checks)
+        except (AssertionError, subprocess.TimeoutExpired, ValueError) as problem:
+            why = " ".join(f"{problem}".split())[:250]
+            return [{"server": check["server"], "feature": check["feature"], "ok": False, "why": f"no connection: {why}"} for check in checks]
+
+
+def _gather(jobs):
+    """jobs: {way: [(client, target, checks)]} or a list of (way, client, target, checks) → cells. Two at a time a processor."""
+    cells = {}
+    with concurrent.futures.ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
+        running = {pool.submit(_run, client, target, checks): (way, client) for way, client, target, checks in jobs}
+        for future in concurrent.futures.as_completed(running):
+            way, client = running[future]
+            for result in future.result():
+                cells[client, result["server"], result["feature"], way] = Cell(result["ok"], result["why"], result.get("able", True))
+    return cells
+
+
+def direct(clients=CLIENTS, servers=SERVERS):
+    return _gather([("direct", client, {"command": SERVERS[server]}, plan.plan(server))
+                    for client in clients if "direct" in ways_of(client) for server in servers])
+
+
+def entries():
+    """`mcpServers` of a gateway that has every server of the matrix behind it."""
+    return {name: {"command": command[0], "args": command[1:]} for name, command in SERVERS.items()}
+
+
+def through(gateway, clawql, clients=CLIENTS, servers=SERVERS):
+    """`clawql`: the program whose `stdio` command a client starts."""
+    targets = {"http": {"url": f"http://localhost:{gateway.port}/mcp"}, "stdio": {"command": [str(clawql), "stdio", "--socket", str(gateway.socket)]}}
+    checks = lambda: [check for server in servers for check in plan.plan(server, f"{server}__")]  # noqa: E731 (fresh marks each time)
+    return _gather([(way, client, targets[way], checks()) for client in clients for way in ways_of(client) if way != "direct"])
