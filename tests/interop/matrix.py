@@ -36,6 +36,10 @@ _DRIVERS = {
     "mcp-remote": [machine.NODE, HERE / "drivers" / "typescript_1.mjs"],  # a client of it: it makes stdio of a URL
 }
 CLIENTS = (*_DRIVERS, *command_lines.PROGRAMS)
+# These can be asked nothing, so they use servers that all share, as is the default; the others' sessions have their own.
+SHARING = ("mcpc", "mcporter")
+# These speak 2026-07-28 to the gateway, which has no sessions: they share processes, so one of them runs after the other.
+MODERN = ("typescript-2-modern", "python", "go")
 _ENVIRONMENT = {"PATH": machine.TOOL_PATH, "CLAWQL_CACHE": str(machine.CACHE), "LANG": "C.UTF-8"}
 
 
@@ -78,30 +82,44 @@ def _run(client, target, checks):
             return [{"server": check["server"], "feature": check["feature"], "ok": False, "why": f"no connection: {why}"} for check in checks]
 
 
-def _gather(jobs):
-    """jobs: {way: [(client, target, checks)]} or a list of (way, client, target, checks) → cells. Two at a time a processor."""
+def _into(cells, way, client, results):
+    for result in results:
+        cells[client, result["server"], result["feature"], way] = Cell(result["ok"], result["why"], result.get("able", True))
+
+
+def _gather(lanes):
+    """lanes: [[(way, client, target, checks)]] → cells. The jobs of a lane run one after the other, lanes side by side:
+    two at a time a processor."""
     cells = {}
+
+    def run(lane):
+        for way, client, target, checks in lane:
+            _into(cells, way, client, _run(client, target, checks))
+
     with concurrent.futures.ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
-        running = {pool.submit(_run, client, target, checks): (way, client) for way, client, target, checks in jobs}
-        for future in concurrent.futures.as_completed(running):
-            way, client = running[future]
-            for result in future.result():
-                cells[client, result["server"], result["feature"], way] = Cell(result["ok"], result["why"], result.get("able", True))
+        for done in [pool.submit(run, lane) for lane in lanes]:
+            done.result()
     return cells
 
 
 def direct(clients=CLIENTS, servers=SERVERS):
-    return _gather([("direct", client, {"command": SERVERS[server]}, plan.plan(server))
+    return _gather([[("direct", client, {"command": SERVERS[server]}, plan.plan(server))]
                     for client in clients if "direct" in ways_of(client) for server in servers])
 
 
-def entries():
+def entries(isolation):
     """`mcpServers` of a gateway that has every server of the matrix behind it."""
-    return {name: {"command": command[0], "args": command[1:]} for name, command in SERVERS.items()}
+    return {name: {"command": command[0], "args": command[1:], "isolation": isolation} for name, command in SERVERS.items()}
 
 
-def through(gateway, clawql, clients=CLIENTS, servers=SERVERS):
-    """`clawql`: the program whose `stdio` command a client starts."""
-    targets = {"http": {"url": f"http://localhost:{gateway.port}/mcp"}, "stdio": {"command": [str(clawql), "stdio", "--socket", str(gateway.socket)]}}
-    checks = lambda: [check for server in servers for check in plan.plan(server, f"{server}__")]  # noqa: E731 (fresh marks each time)
-    return _gather([(way, client, targets[way], checks()) for client in clients for way in ways_of(client) if way != "direct"])
+def through(shared, own, clawql, clients=CLIENTS, servers=SERVERS):
+    """`shared` and `own`: gateways whose servers all clients share, and are each session's own. `clawql`: the program whose
+    `stdio` command a client starts."""
+    def job(client, way):
+        gateway = shared if client in SHARING else own
+        target = {"url": f"http://localhost:{gateway.port}/mcp"} if way == "http" else {"command": [str(clawql), "stdio", "--socket", str(gateway.socket)]}
+        return way, client, target, [check for server in servers for check in plan.plan(server, f"{server}__")]
+
+    jobs = [job(client, way) for client in clients for way in ways_of(client) if way != "direct"]
+    modern = [one for one in jobs if one[1] in MODERN]
+    return _gather([modern, *([one] for one in jobs if one not in modern)])
