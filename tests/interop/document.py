@@ -50,8 +50,6 @@ def _cell(cells, notes, client, server, feature):
     for way in ways:
         cell = cells[client, server, feature, way]
         line = None if cell.ok else f"it {cell.why}" if not cell.able else reasons.stated(client, server, feature, way) or cell.why
-        if reasons.may_work(feature, way) and (stated := reasons.stated(client, server, feature, way)):
-            line = stated  # the table must not change with the moment
         if line is None:
             working.append(way)
         elif line not in lines:

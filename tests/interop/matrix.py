@@ -36,7 +36,6 @@ _DRIVERS = {
     "mcp-remote": [machine.NODE, HERE / "drivers" / "typescript_1.mjs"],  # a client of it: it makes stdio of a URL
 }
 CLIENTS = (*_DRIVERS, *command_lines.PROGRAMS)
-# These can be asked nothing, so they use servers that all share, as is the default; the others' sessions have their own.
 SHARING = ("mcpc", "mcporter")
 # These speak 2026-07-28 to the gateway, which has no sessions: they share processes, so one of them runs after the other.
 MODERN = ("typescript-2-modern", "python", "go")
@@ -60,7 +59,7 @@ def _run_driver(client, home, target, checks):
         command += ["stdio", "mcp-remote", target["url"], "--allow-http", "--transport", "http-only"]
     else:
         command += ["http", target["url"]] if "url" in target else ["stdio", *target["command"]]
-    done = subprocess.run([str(word) for word in command], input=json.dumps(checks), capture_output=True, text=True, timeout=180,
+    done = subprocess.run([str(word) for word in command], input=json.dumps(checks), capture_output=True, text=True, timeout=300,
                           env={**_ENVIRONMENT, "HOME": str(home)}, cwd=home)
     results = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     if not results:  # it did not even connect
@@ -69,13 +68,13 @@ def _run_driver(client, home, target, checks):
     return results
 
 
-def _run(client, target, checks):
-    """[result] of one connection of a client, in a home of its own."""
+def _run(client, target, brief, checks):
+    """[result] of one connection of a client, in a home of its own; `brief` is for its connections of a single request."""
     with tempfile.TemporaryDirectory(prefix="cqi") as home:
         home = pathlib.Path(home)
         try:
             if client in command_lines.PROGRAMS:
-                return command_lines.try_features(client, home, target, checks)
+                return command_lines.try_features(client, home, target, brief, checks)
             return _run_driver(client, home, target, checks)
         except (AssertionError, subprocess.TimeoutExpired, ValueError) as problem:
             why = " ".join(f"{problem}".split())[:250]
@@ -88,13 +87,13 @@ def _into(cells, way, client, results):
 
 
 def _gather(lanes):
-    """lanes: [[(way, client, target, checks)]] → cells. The jobs of a lane run one after the other, lanes side by side:
-    two at a time a processor."""
+    """lanes: [[(way, client, target, brief, checks)]] → cells. The jobs of a lane run one after the other, lanes side by
+    side: two at a time a processor."""
     cells = {}
 
     def run(lane):
-        for way, client, target, checks in lane:
-            _into(cells, way, client, _run(client, target, checks))
+        for way, client, target, brief, checks in lane:
+            _into(cells, way, client, _run(client, target, brief, checks))
 
     with concurrent.futures.ThreadPoolExecutor(2 * (os.cpu_count() or 1)) as pool:
         for done in [pool.submit(run, lane) for lane in lanes]:
@@ -103,8 +102,11 @@ def _gather(lanes):
 
 
 def direct(clients=CLIENTS, servers=SERVERS):
-    return _gather([[("direct", client, {"command": SERVERS[server]}, plan.plan(server))]
-                    for client in clients if "direct" in ways_of(client) for server in servers])
+    def job(client, server):
+        target = {"command": SERVERS[server]}
+        return "direct", client, target, target, plan.plan(server)
+
+    return _gather([[job(client, server)] for client in clients if "direct" in ways_of(client) for server in servers])
 
 
 def entries(isolation):
@@ -112,14 +114,18 @@ def entries(isolation):
     return {name: {"command": command[0], "args": command[1:], "isolation": isolation} for name, command in SERVERS.items()}
 
 
-def through(shared, own, clawql, clients=CLIENTS, servers=SERVERS):
-    """`shared` and `own`: gateways whose servers all clients share, and are each session's own. `clawql`: the program whose
-    `stdio` command a client starts."""
-    def job(client, way):
-        gateway = shared if client in SHARING else own
-        target = {"url": f"http://localhost:{gateway.port}/mcp"} if way == "http" else {"command": [str(clawql), "stdio", "--socket", str(gateway.socket)]}
-        return way, client, target, [check for server in servers for check in plan.plan(server, f"{server}__")]
+def _target(gateway, way, clawql):
+    return {"url": f"http://localhost:{gateway.port}/mcp"} if way == "http" else {"command": [str(clawql), "stdio", "--socket", str(gateway.socket)]}
 
-    jobs = [job(client, way) for client in clients for way in ways_of(client) if way != "direct"]
+
+def through(shared, own, clawql, clients=CLIENTS, servers=SERVERS):
+    """`shared`: a gateway whose servers all clients share, as is the default, for programs that can be asked nothing. `own`:
+    one where each session has its own. `clawql`: the program whose `stdio` command a client starts."""
+    def job(client, way):
+        brief = _target(shared, way, clawql)
+        target = brief if client in SHARING else _target(own, way, clawql)
+        return way, client, target, brief, [check for server in servers for check in plan.plan(server, f"{server}__")]
+
+    jobs = [job(client, way) for client in reversed(clients) for way in ways_of(client) if way != "direct"]
     modern = [one for one in jobs if one[1] in MODERN]
     return _gather([modern, *([one] for one in jobs if one not in modern)])

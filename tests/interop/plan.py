@@ -18,7 +18,7 @@ def of_own_server(server, prefix):
         "progress": {"tool": f"{prefix}count", "least": 3, "expect": "counted"},
         "cancellation": {"tool": f"{prefix}wait", "arguments": {"mark": mark},
                          "observe": {"tool": f"{prefix}was_cancelled", "arguments": {"mark": mark}, "expect": "yes"}},
-        "subscriptions": {"uri": note, "tool": f"{prefix}touch", "expect": "touched"},
+        "subscriptions": {"uri": note, "tool": f"{prefix}touch", "expect": "touched", "patience": 6},
         "logging": {"level": "debug", "tool": f"{prefix}log", "expect": f"logged by {server}"},
         "completion": {"ref": {"type": "ref/prompt", "name": f"{prefix}greet"}, "argument": {"name": "who", "value": "Al"}, "expect": "Alan"},
     }
@@ -37,10 +37,11 @@ def of_everything(prefix):
         "elicitation": {"tool": f"{prefix}trigger-elicitation-request", "expect": "Name: Ada"},
         "roots": {"tool": f"{prefix}get-roots-list", "expect": "file:///interop/root"},
         # The last of four comes in one piece with the answer, and clients of the TypeScript SDK drop it then.
-        "progress": {"tool": long_call, "arguments": {"duration": 0.2, "steps": 4}, "least": 3},
+        "progress": {"tool": long_call, "arguments": {"duration": 1.2, "steps": 4}, "least": 3},
         "cancellation": {"tool": long_call, "arguments": {"duration": 15, "steps": 150},
                          "afterwards": {"tool": f"{prefix}echo", "arguments": {"message": "still here"}, "expect": "still here"}},
-        "subscriptions": {"uri": document, "tool": f"{prefix}toggle-subscriber-updates", "expect": "Started",
+        # Updates come every five seconds; the first at once, so that it is missed where the subscription is still on its way.
+        "subscriptions": {"uri": document, "tool": f"{prefix}toggle-subscriber-updates", "expect": "Started", "patience": 15,
                           "afterwards": {"tool": f"{prefix}toggle-subscriber-updates", "expect": "Stopped"}},
         "logging": {"level": "debug", "tool": f"{prefix}toggle-simulated-logging", "expect": "message",
                     "afterwards": {"tool": f"{prefix}toggle-simulated-logging", "expect": "Stopped"}},

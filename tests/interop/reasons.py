@@ -1,40 +1,29 @@
 """Why a cell of the matrix cannot work, in one line each. Every cell that does not work needs one, and a line whose cells
 work must go. Written as (clients, servers, features, ways, line); ANY stands for all."""
+from interop import matrix
+
 ANY = None
-GATEWAY = ("http", "stdio")
-_FROM_2026 = ("typescript-1", "everything")  # servers without 2026-07-28
+DIRECT, GATEWAY = ("direct",), ("http", "stdio")
+_OLDER = ("typescript-1", "everything")  # servers without 2026-07-28
 
-# What is so between a client and a server alone; through the gateway the same, unless a line says otherwise.
-DIRECT = [
-    (("typescript-2-modern",), _FROM_2026, ANY, ("direct",), "the client is pinned to 2026-07-28 and the server speaks older revisions alone"),
-    (("typescript-1", "typescript-2-legacy", "inspector", "mcp-remote"), ("python",), ("subscriptions",), ("direct",),
-     "the Python SDK's server offers subscriptions in 2026-07-28 alone"),
-    (("inspector",), ("python",), ("logging",), ("direct",), "the Python SDK's server declares no logging in older revisions, and the inspector insists on it"),
-    (("go",), ("typescript-2", "python"), ("roots",), ("direct",), "the Go SDK's client refuses a question for roots that has no params (which they need not have)"),
+LINES = [
+    # What is so between a client and a server alone, and the gateway changes nothing of it.
+    (("typescript-1", "typescript-2-legacy", "inspector", "mcp-remote"), ("python",), ("subscriptions",), ANY,
+     "the Python SDK's server offers subscriptions in 2026-07-28 alone, and the client speaks older revisions"),
+    (("go",), ("typescript-2", "python"), ("roots",), ANY, "the Go SDK's client cannot read a question for roots without params (which it need not have)"),
+    # What the gateway makes possible.
+    (("typescript-2-modern",), _OLDER, ANY, DIRECT, "the client is pinned to 2026-07-28 and the server speaks older revisions alone"),
+    (("inspector",), ("python",), ("logging",), DIRECT, "the Python SDK's server declares no logging in older revisions, and the inspector insists on it"),
+    # What the gateway does not offer. These clients choose 2026-07-28 with it, and the older revisions with such a server directly.
+    (matrix.MODERN, _OLDER, ("sampling", "elicitation", "roots"), GATEWAY,
+     "the server asks with a request of an older revision, a client of 2026-07-28 is asked in a result, and the gateway does not turn one into the other"),
 ]
-
-# What the gateway does not offer so far.
-_LATER = "the gateway does not offer this yet"
-THROUGH = [
-    (("typescript-2-modern",), ANY, ANY, GATEWAY, "the gateway does not speak 2026-07-28 yet"),
-    (ANY, ANY, ("resources", "prompts", "sampling", "elicitation", "roots", "subscriptions", "completion"), GATEWAY, _LATER),
-    # Between many calls in flight at a shared server a log message belongs to none: which arrive depends on the moment.
-    (ANY, ANY, ("logging",), GATEWAY, "servers are shared, and a log message that comes while several calls run goes to the gateway's log"),
-]
-DEPENDS_ON_THE_MOMENT = ("logging",)  # of THROUGH: such a cell may work as well
-
-
-def _matches(line, cell):
-    return all(allowed is ANY or value in allowed for allowed, value in zip(line, cell))
 
 
 def stated(client, server, feature, way):
     """The line for this cell, or None."""
-    for line in THROUGH + DIRECT if way in GATEWAY else DIRECT:
-        if _matches(line, (client, server, feature, way)):
+    cell = (client, server, feature, way)
+    for line in LINES:
+        if all(allowed is ANY or value in allowed for allowed, value in zip(line, cell)):
             return line[4]
     return None
-
-
-def may_work(feature, way):
-    return way in GATEWAY and feature in DEPENDS_ON_THE_MOMENT

@@ -34,7 +34,7 @@ class Follower:
         for line in self.process.stdout:
             self.text += line
 
-    def wait(self, word, seconds=8.0):
+    def wait(self, word, seconds=15.0):
         machine.eventually(lambda: word in self.text or self.process.poll() is not None, seconds, f"{word!r} is printed")
         need(word in self.text, f"it printed {self.text[-300:]!r}")
 
@@ -45,15 +45,20 @@ class Follower:
         self.process.stdout.close()
 
 
-class CommandLine:
-    """`target`: {"url": …} or {"command": […]}. `home` is an empty folder of its own."""
+def _entry(target):
+    """Of a `mcpServers`."""
+    return {"type": "http", "url": target["url"]} if "url" in target else {"command": target["command"][0], "args": target["command"][1:]}
 
-    def __init__(self, home: pathlib.Path, target):
-        self.home, self.target = home, target
+
+class CommandLine:
+    """`target`: {"url": …} or {"command": […]}. `brief` is the one for connections of a single request, which can be asked
+    nothing. `home` is an empty folder of its own."""
+
+    def __init__(self, home: pathlib.Path, target, brief):
+        self.home, self.target, self.lists = home, target, {}
         self.environment = {"PATH": machine.TOOL_PATH, "HOME": str(home), "LANG": "C.UTF-8", "MCP_INSPECTOR_SECRET_STORE": "file"}
         self.config = home / "servers.json"
-        entry = {"type": "http", "url": target["url"]} if "url" in target else {"command": target["command"][0], "args": target["command"][1:]}
-        self.config.write_text(json.dumps({"mcpServers": {"s": entry}}))
+        self.config.write_text(json.dumps({"mcpServers": {"s": _entry(target), "brief": _entry(brief)}}))
 
     def open(self):
         pass
@@ -61,7 +66,7 @@ class CommandLine:
     def close(self):
         pass
 
-    def run(self, *words, seconds=40):
+    def run(self, *words, seconds=90):
         done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=seconds, env=self.environment, cwd=self.home,
                               stdin=subprocess.DEVNULL)
         need(done.returncode == 0, " ".join((done.stderr.strip() or done.stdout.strip()).split())[-300:] or f"status {done.returncode}")
@@ -70,6 +75,12 @@ class CommandLine:
     def follow(self, *words):
         return Follower(subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment,
                                          cwd=self.home, stdin=subprocess.DEVNULL))
+
+    def once(self, what, ask):
+        """A list holds every server of the target, so it is asked for once."""
+        if what not in self.lists:
+            self.lists[what] = ask()
+        return self.lists[what]
 
     def try_one(self, check):
         getattr(self, check["feature"])(check)
@@ -108,7 +119,7 @@ class CommandLine:
         need(check.get("expect", "") in text, f"the tool answered {text!r}")
 
     def tools(self, check):
-        need(check["tool"] in self.tool_names(), f"{check['tool']} is not listed")
+        need(check["tool"] in self.once("tools", self.tool_names), f"{check['tool']} is not listed")
         self.called(check)
 
 
@@ -116,7 +127,7 @@ class Inspector(CommandLine):
     """One request a run by `mcp-inspector --cli`, and one connection for many by its `mcpdo`."""
 
     def ask(self, *words):
-        return json.loads(self.run("mcp-inspector", "--cli", "--config", self.config, "--server", "s", "--format", "json", "--quiet", "--method", *words))["result"]
+        return json.loads(self.run("mcp-inspector", "--cli", "--config", self.config, "--server", "brief", "--format", "json", "--quiet", "--method", *words))["result"]
 
     def do(self, *words):
         return json.loads(self.run("mcpdo", "--format", "json", "@s", *words))
@@ -134,15 +145,17 @@ class Inspector(CommandLine):
         return text_of(self.ask("tools/call", "--tool-name", name, "--tool-args-json", json.dumps(arguments)))
 
     def resources(self, check):
-        need(check["uri"] in [one["uri"] for one in self.ask("resources/list")["resources"]], f"{check['uri']} is not listed")
-        templates = self.do("resources/templates/list")["resourceTemplates"]
+        resources = self.once("resources", lambda: self.ask("resources/list"))["resources"]
+        need(check["uri"] in [one["uri"] for one in resources], f"{check['uri']} is not listed")
+        templates = self.once("templates", lambda: self.do("resources/templates/list"))["resourceTemplates"]
         need(check["template"] in [one["uriTemplate"] for one in templates], f"{check['template']} is not listed")
         for uri, expect in ((check["uri"], check["expect"]), (check["item"], check["itemExpect"])):
             contents = self.do("resources/read", uri)["contents"]
             need(expect in contents[0]["text"], f"{uri} is {contents}")
 
     def prompts(self, check):
-        need(check["prompt"] in [one["name"] for one in self.do("prompts/list")["prompts"]], f"{check['prompt']} is not listed")
+        prompts = self.once("prompts", lambda: self.do("prompts/list"))["prompts"]
+        need(check["prompt"] in [one["name"] for one in prompts], f"{check['prompt']} is not listed")
         words = [f"{key}={value}" for key, value in check["arguments"].items()]
         messages = self.ask("prompts/get", "--prompt-name", check["prompt"], "--prompt-args", *words)["messages"]
         need(check["expect"] in messages[0]["content"]["text"], f"the prompt is {messages}")
@@ -163,7 +176,7 @@ class Inspector(CommandLine):
         try:
             follower.wait('"subscribed"')
             self.do("tools/call", check["tool"])
-            follower.wait('"resources/updated"')
+            follower.wait('"resources/updated"', check["patience"])
         finally:
             follower.stop()
             if "afterwards" in check:
@@ -175,7 +188,7 @@ class Inspector(CommandLine):
         try:
             self.do("tools/call", check["tool"])
             if "afterwards" not in check:  # logging/tail does not say when it has begun: log until a line is seen
-                machine.eventually(lambda: check["expect"] in follower.text or not self.do("tools/call", check["tool"]), 8, "the log message is printed")
+                machine.eventually(lambda: check["expect"] in follower.text or not self.do("tools/call", check["tool"]), 20, "the log message is printed")
             follower.wait(check["expect"])
         finally:
             follower.stop()
@@ -206,14 +219,15 @@ class Mcpc(CommandLine):
         return text_of(self.do("tools-call", name, json.dumps(arguments)))
 
     def resources(self, check):
-        need(check["uri"] in [one["uri"] for one in self.do("resources-list")], f"{check['uri']} is not listed")
-        need(check["template"] in [one["uriTemplate"] for one in self.do("resources-templates-list")], f"{check['template']} is not listed")
+        need(check["uri"] in [one["uri"] for one in self.once("resources", lambda: self.do("resources-list"))], f"{check['uri']} is not listed")
+        templates = self.once("templates", lambda: self.do("resources-templates-list"))
+        need(check["template"] in [one["uriTemplate"] for one in templates], f"{check['template']} is not listed")
         for uri, expect in ((check["uri"], check["expect"]), (check["item"], check["itemExpect"])):
             contents = self.do("resources-read", uri)["contents"]
             need(expect in contents[0]["text"], f"{uri} is {contents}")
 
     def prompts(self, check):
-        need(check["prompt"] in [one["name"] for one in self.do("prompts-list")], f"{check['prompt']} is not listed")
+        need(check["prompt"] in [one["name"] for one in self.once("prompts", lambda: self.do("prompts-list"))], f"{check['prompt']} is not listed")
         messages = self.do("prompts-get", check["prompt"], json.dumps(check["arguments"]))["messages"]
         need(check["expect"] in messages[0]["content"]["text"], f"the prompt is {messages}")
 
@@ -232,7 +246,7 @@ class Mcporter(CommandLine):
         return self.run("mcporter", "call", *self.words(), "--tool", name, "--args", json.dumps(arguments), "--output", "json")
 
     def resources(self, check):
-        listed = self.run("mcporter", "--config", self.config, "resource", "s", "--json")
+        listed = self.once("resources", lambda: self.run("mcporter", "--config", self.config, "resource", "s", "--json"))
         need(check["uri"] in listed, f"{check['uri']} is not listed")
         for uri, expect in ((check["uri"], check["expect"]), (check["item"], check["itemExpect"])):
             content = self.run("mcporter", "--config", self.config, "resource", "s", uri, "--json")
@@ -242,9 +256,9 @@ class Mcporter(CommandLine):
 PROGRAMS = {"inspector": Inspector, "mcpc": Mcpc, "mcporter": Mcporter}
 
 
-def try_features(program, home, target, plan):
+def try_features(program, home, target, brief, plan):
     """[{server, feature, ok, why}] as the drivers print them."""
-    one = PROGRAMS[program](home, target)
+    one = PROGRAMS[program](home, target, brief)
     results = []
     one.open()
     try:

@@ -2,7 +2,7 @@
 // {server, feature, ok, why}. The plan is on stdin: a list of {server, feature, …} (see ../plan.py).
 import {json} from 'node:stream/consumers';
 
-const PATIENCE = 10_000;
+const PATIENCE = 20_000;
 
 export const ANSWERS = {
   sampling: {role: 'assistant', model: 'driver', content: {type: 'text', text: 'answered by the client'}},
@@ -11,6 +11,7 @@ export const ANSWERS = {
 };
 export const CAPABILITIES = {sampling: {}, elicitation: {}, roots: {listChanged: true}};
 
+// Also for lists: a server that starts with this client's session may come into them a moment later.
 function until(check, what, patience = PATIENCE) {
   return new Promise((resolve, reject) => {
     const started = Date.now();
@@ -41,23 +42,19 @@ async function called(client, check, options = {}) {
 // `way`: {call(check, options), subscribe(uri) → unsubscribe, setLevel(level) → _meta of calls, updates, logs}: what differs between SDKs and eras.
 const FEATURES = {
   async tools(client, check, way) {
-    const {tools} = await client.listTools();
-    need(tools.some(tool => tool.name === check.tool), `${check.tool} is not listed`);
+    await until(async () => (await client.listTools()).tools.some(tool => tool.name === check.tool), `${check.tool} is listed`);
     await way.call(check);
   },
   async resources(client, check) {
-    const {resources} = await client.listResources();
-    need(resources.some(resource => resource.uri === check.uri), `${check.uri} is not listed`);
-    const {resourceTemplates} = await client.listResourceTemplates();
-    need(resourceTemplates.some(template => template.uriTemplate === check.template), `${check.template} is not listed`);
+    await until(async () => (await client.listResources()).resources.some(resource => resource.uri === check.uri), `${check.uri} is listed`);
+    await until(async () => (await client.listResourceTemplates()).resourceTemplates.some(template => template.uriTemplate === check.template), `${check.template} is listed`);
     for (const [uri, expect] of [[check.uri, check.expect], [check.item, check.itemExpect]]) {
       const {contents} = await client.readResource({uri});
       need(contents[0]?.text?.includes(expect), `${uri} is ${JSON.stringify(contents)}`);
     }
   },
   async prompts(client, check) {
-    const {prompts} = await client.listPrompts();
-    need(prompts.some(prompt => prompt.name === check.prompt), `${check.prompt} is not listed`);
+    await until(async () => (await client.listPrompts()).prompts.some(prompt => prompt.name === check.prompt), `${check.prompt} is listed`);
     const {messages} = await client.getPrompt({name: check.prompt, arguments: check.arguments});
     need(messages[0].content.text.includes(check.expect), `the prompt is ${JSON.stringify(messages)}`);
   },
@@ -76,14 +73,14 @@ const FEATURES = {
     await until(() => running, 'the call is running');
     abort.abort('enough');
     need(await call !== 'answered', 'the cancelled call was answered');
-    if (check.observe) await until(async () => textOf(await way.call({...check.observe, expect: undefined})).includes(check.observe.expect), 'the server saw the cancellation', 4000);
+    if (check.observe) await until(async () => textOf(await way.call({...check.observe, expect: undefined})).includes(check.observe.expect), 'the server saw the cancellation', 8000);
     else await way.call(check.afterwards);
   },
   async subscriptions(client, check, way) {
     const unsubscribe = await way.subscribe(check.uri);
     try {
       await way.call(check);
-      await until(() => way.updates.includes(check.uri), 'the update of the resource', 4000);
+      await until(() => way.updates.includes(check.uri), 'the update of the resource', check.patience * 1000);
     } finally {
       if (check.afterwards) await way.call(check.afterwards);
       await unsubscribe();
@@ -93,7 +90,7 @@ const FEATURES = {
     const meta = await way.setLevel(check.level);
     try {
       await way.call({...check, expect: undefined, meta});
-      await until(() => way.logs.some(data => data.includes(check.expect)), 'the log message', 4000);
+      await until(() => way.logs.some(data => data.includes(check.expect)), 'the log message', 8000);
     } finally {
       if (check.afterwards) await way.call(check.afterwards);
     }

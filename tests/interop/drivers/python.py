@@ -41,7 +41,7 @@ def need(truth, what):
         raise AssertionError(what)
 
 
-async def until(check, what, patience=10.0):
+async def until(check, what, patience=20.0):
     with anyio.move_on_after(patience):
         while not await check():
             await anyio.sleep(0.02)
@@ -107,7 +107,7 @@ async def cancellation(client, check):
     async with anyio.create_task_group() as group:
         scope = anyio.CancelScope()
         group.start_soon(wait, scope)
-        with anyio.fail_after(10):
+        with anyio.fail_after(20):
             await running.wait()
         scope.cancel()
     if "observe" not in check:
@@ -118,7 +118,7 @@ async def cancellation(client, check):
     async def seen():
         return observe["expect"] in text_of(await call(client, {**observe, "expect": ""}))
 
-    await until(seen, "the server saw the cancellation", 4)
+    await until(seen, "the server saw the cancellation", 8)
 
 
 async def subscriptions(client, check):
@@ -128,7 +128,7 @@ async def subscriptions(client, check):
     async def touch_and_see():
         try:
             await call(client, check)
-            await until(updated, "the update of the resource", 4)
+            await until(updated, "the update of the resource", check["patience"])
         finally:
             if "afterwards" in check:
                 await call(client, check["afterwards"])
@@ -154,7 +154,7 @@ async def logging(client, check):
         await client.set_logging_level(check["level"])
     try:
         await call(client, {**check, "expect": ""}, meta=meta)
-        await until(logged, "the log message", 4)
+        await until(logged, "the log message", 8)
     finally:
         if "afterwards" in check:
             await call(client, check["afterwards"])

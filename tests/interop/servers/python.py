@@ -61,7 +61,7 @@ async def count(context: Context) -> str:
     """Reports progress three times"""
     for progress in (1, 2, 3):
         await context.report_progress(progress, 3)
-        await anyio.sleep(0.03)  # a client of the TypeScript SDK drops progress that it reads together with the answer
+    await anyio.sleep(0.4)  # a client of the TypeScript SDK drops progress that it reads together with the answer
     return "counted"
 
 

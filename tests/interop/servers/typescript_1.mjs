@@ -30,10 +30,8 @@ server.registerTool('ask_roots', {description: 'Asks the client for its roots'},
   return text(`roots: ${roots.map(root => root.uri).join(' ')}`);
 });
 server.registerTool('count', {description: 'Reports progress three times'}, async extra => {
-  for (const progress of [1, 2, 3]) {
-    await report(extra, progress, 3);
-    await pause(30);  // a client of this SDK drops progress that it reads together with the answer
-  }
+  for (const progress of [1, 2, 3]) await report(extra, progress, 3);
+  await pause(400);  // a client of this SDK drops progress that it reads together with the answer
   return text('counted');
 });
 server.registerTool('wait', {description: 'Reports progress once, then waits to be cancelled', inputSchema: {mark: z.string()}}, async ({mark}, extra) => {

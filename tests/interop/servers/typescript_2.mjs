@@ -31,10 +31,8 @@ function addTools(server, tell) {
       ({action, content}) => `${action}: ${content?.name}`);
   ask('ask_roots', 'Asks the client for its roots', inputRequired.listRoots(), ({roots}) => `roots: ${roots.map(root => root.uri).join(' ')}`);
   tool('count', 'Reports progress three times', {}, async (_, context) => {
-    for (const progress of [1, 2, 3]) {
-      await report(context, progress, 3);
-      await pause(30);  // a client of this SDK drops progress that it reads together with the answer
-    }
+    for (const progress of [1, 2, 3]) await report(context, progress, 3);
+    await pause(400);  // a client of this SDK drops progress that it reads together with the answer
     return text('counted');
   });
   tool('wait', 'Reports progress once, then waits to be cancelled', {mark: z.string()}, async ({mark}, context) => {

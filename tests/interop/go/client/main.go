@@ -36,6 +36,7 @@ type check struct {
 	Prompt     string                     `json:"prompt"`
 	Level      mcp.LoggingLevel           `json:"level"`
 	Least      int                        `json:"least"`
+	Patience   int                        `json:"patience"` // seconds
 	Ref        *mcp.CompleteReference     `json:"ref"`
 	Argument   mcp.CompleteParamsArgument `json:"argument"`
 	Observe    *step                      `json:"observe"`
@@ -198,7 +199,7 @@ func (d *driver) cancellation(ctx context.Context, one check) error {
 		_, err := d.call(cancellable, one.step, mcp.Meta{"progressToken": token})
 		ended <- err
 	}()
-	if err := until(10*time.Second, "the call is running", func() bool {
+	if err := until(20*time.Second, "the call is running", func() bool {
 		return d.seen.has(func() bool { return d.seen.progress[token] > 0 })
 	}); err != nil {
 		return err
@@ -211,7 +212,7 @@ func (d *driver) cancellation(ctx context.Context, one check) error {
 		_, err := d.call(ctx, *one.Afterwards, nil)
 		return err
 	}
-	return until(4*time.Second, "the server saw the cancellation", func() bool {
+	return until(8*time.Second, "the server saw the cancellation", func() bool {
 		_, err := d.call(ctx, *one.Observe, nil)
 		return err == nil
 	})
@@ -224,7 +225,7 @@ func (d *driver) subscriptions(ctx context.Context, one check) error {
 	updated := func() bool { return d.seen.has(func() bool { return slices.Contains(d.seen.updates, one.URI) }) }
 	_, err := d.call(ctx, one.step, nil)
 	if err == nil {
-		err = until(4*time.Second, "the update of the resource", func() bool {
+		err = until(time.Duration(one.Patience)*time.Second, "the update of the resource", func() bool {
 			// Subscribe does not wait for the server in 2026-07-28: what can be changed again is changed until it was seen.
 			if !updated() && one.Afterwards == nil {
 				_, _ = d.call(ctx, one.step, nil)
@@ -255,7 +256,7 @@ func (d *driver) logging(ctx context.Context, one check) error {
 	}
 	_, err := d.call(ctx, step{Tool: one.Tool}, meta)
 	if err == nil {
-		err = until(4*time.Second, "the log message", func() bool {
+		err = until(8*time.Second, "the log message", func() bool {
 			return d.seen.has(func() bool {
 				return slices.ContainsFunc(d.seen.logs, func(line string) bool { return strings.Contains(line, one.Expect) })
 			})

@@ -88,8 +88,8 @@ func addTools(server *mcp.Server, name, note string) {
 	addTool(server, "count", "Reports progress three times", func(ctx context.Context, request *mcp.CallToolRequest, _ nothing) (*mcp.CallToolResult, error) {
 		for progress := 1.0; progress <= 3; progress++ {
 			report(ctx, request, progress, 3)
-			time.Sleep(30 * time.Millisecond) // a client of the TypeScript SDK drops progress that it reads together with the answer
 		}
+		time.Sleep(400 * time.Millisecond) // a client of the TypeScript SDK drops progress that it reads together with the answer
 		return text("counted"), nil
 	})
 	addTool(server, "wait", "Reports progress once, then waits to be cancelled", func(ctx context.Context, request *mcp.CallToolRequest, given mark) (*mcp.CallToolResult, error) {
