@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Brings what the tests run from PyPI and npm into the cache (never into the source tree): Node, MCP servers, MCP
-# clients, the conformance suite. Does nothing when they are there in the wanted versions.
-#   $CACHE/python   venv with Node's programs and mcp-server-time       $CACHE/node/bin  node, npm, npx
-#   $CACHE/npm      node_modules by tests/package-lock.json
-#   $CACHE/interop  the server and the client of tests/interop/go, built with PyPI's Go
+# Brings what the tests run from PyPI, npm and the Go module proxy into the cache (never into the source tree): Node, Go,
+# MCP servers, MCP clients, the conformance suite, Headscale. Does nothing when they are there in the wanted versions.
+#   $CACHE/python   venv with the programs of tests/requirements.txt    $CACHE/node/bin  node, npm, npx
+#   $CACHE/npm      node_modules by tests/package-lock.json             $CACHE/tailnet   headscale, tailscaled, tailscale
+#   $CACHE/interop  the server and the client of tests/interop/go
 set -euo pipefail
 cd "$(dirname "$(realpath "$0")")/.."
 . scripts/lib.sh

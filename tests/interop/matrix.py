@@ -36,7 +36,9 @@ _DRIVERS = {
     "mcp-remote": [machine.NODE, HERE / "drivers" / "typescript_1.mjs"],  # a client of it: it makes stdio of a URL
 }
 CLIENTS = (*_DRIVERS, *command_lines.PROGRAMS)
-SHARING = ("mcpc", "mcporter")
+# Opens a connection for each command and can be asked nothing, so it uses servers that all share, as is the default; the
+# sessions of the others have servers of their own.
+SHARING = ("mcporter",)
 # These speak 2026-07-28 to the gateway, which has no sessions: they share processes, so one of them runs after the other.
 MODERN = ("typescript-2-modern", "python", "go")
 _ENVIRONMENT = {"PATH": machine.TOOL_PATH, "CLAWQL_CACHE": str(machine.CACHE), "LANG": "C.UTF-8"}

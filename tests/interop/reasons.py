@@ -13,7 +13,7 @@ LINES = [
     (("go",), ("typescript-2", "python"), ("roots",), ANY, "the Go SDK's client cannot read a question for roots without params (which it need not have)"),
     # What the gateway makes possible.
     (("typescript-2-modern",), _OLDER, ANY, DIRECT, "the client is pinned to 2026-07-28 and the server speaks older revisions alone"),
-    (("inspector",), ("python",), ("logging",), DIRECT, "the Python SDK's server declares no logging in older revisions, and the inspector insists on it"),
+    (("inspector", "mcpc"), ("python",), ("logging",), DIRECT, "the Python SDK's server knows no log level in older revisions, and the program cannot set one"),
     # What the gateway does not offer. These clients choose 2026-07-28 with it, and the older revisions with such a server directly.
     (matrix.MODERN, _OLDER, ("sampling", "elicitation", "roots"), GATEWAY,
      "the server asks with a request of an older revision, a client of 2026-07-28 is asked in a result, and the gateway does not turn one into the other"),

@@ -41,6 +41,7 @@ class Follower:
     def stop(self):
         self.process.terminate()
         self.process.wait(10)
+        self.process.stdin.close()
         self.thread.join(5)
         self.process.stdout.close()
 
@@ -73,8 +74,22 @@ class CommandLine:
         return done.stdout
 
     def follow(self, *words):
-        return Follower(subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment,
-                                         cwd=self.home, stdin=subprocess.DEVNULL))
+        return Follower(subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                         env=self.environment, cwd=self.home))
+
+    def follow_log(self, check, call, *words):
+        """A program that prints log messages does not say when it has begun: log until one is seen. What goes on logging by
+        itself until `afterwards` is called once."""
+        follower = self.follow(*words)
+        try:
+            call(check["tool"])
+            if "afterwards" not in check:
+                machine.eventually(lambda: check["expect"] in follower.text or not call(check["tool"]), 20, "the log message is printed")
+            follower.wait(check["expect"])
+        finally:
+            follower.stop()
+            if "afterwards" in check:
+                call(check["afterwards"]["tool"])
 
     def once(self, what, ask):
         """A list holds every server of the target, so it is asked for once."""
@@ -87,16 +102,16 @@ class CommandLine:
 
     # -- what most of them have no command for
     def sampling(self, _):
-        raise Cannot("declares no sampling to servers")
+        raise Cannot("has nothing that answers a question for sampling")
 
     def elicitation(self, _):
-        raise Cannot("declares no elicitation to servers")
+        raise Cannot("has nothing that answers a question for elicitation")
 
     def roots(self, _):
-        raise Cannot("declares no roots to servers")
+        raise Cannot("has nothing that answers a question for roots")
 
     def progress(self, _):
-        raise Cannot("shows no progress")
+        raise Cannot("shows no progress of a call")
 
     def cancellation(self, _):
         raise Cannot("has no command that cancels a call")
@@ -184,16 +199,7 @@ class Inspector(CommandLine):
 
     def logging(self, check):
         self.do("logging/setLevel", check["level"])
-        follower = self.follow("mcpdo", "--format", "json", "@s", "logging/tail")
-        try:
-            self.do("tools/call", check["tool"])
-            if "afterwards" not in check:  # logging/tail does not say when it has begun: log until a line is seen
-                machine.eventually(lambda: check["expect"] in follower.text or not self.do("tools/call", check["tool"]), 20, "the log message is printed")
-            follower.wait(check["expect"])
-        finally:
-            follower.stop()
-            if "afterwards" in check:
-                self.do("tools/call", check["afterwards"]["tool"])
+        self.follow_log(check, lambda tool: self.do("tools/call", tool), "mcpdo", "--format", "json", "@s", "logging/tail")
 
     def completion(self, check):
         reference = ("--complete-ref-type", check["ref"]["type"], "--complete-ref", check["ref"]["name"])
@@ -230,6 +236,10 @@ class Mcpc(CommandLine):
         need(check["prompt"] in [one["name"] for one in self.once("prompts", lambda: self.do("prompts-list"))], f"{check['prompt']} is not listed")
         messages = self.do("prompts-get", check["prompt"], json.dumps(check["arguments"]))["messages"]
         need(check["expect"] in messages[0]["content"]["text"], f"the prompt is {messages}")
+
+    def logging(self, check):
+        self.do("logging-set-level", check["level"])
+        self.follow_log(check, lambda tool: self.call(tool, {}), "mcpc", "shell", "@s")
 
 
 class Mcporter(CommandLine):
