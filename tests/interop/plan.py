@@ -6,7 +6,7 @@ FEATURES = ("tools", "resources", "prompts", "sampling", "elicitation", "roots",
 
 def of_own_server(server, prefix):
     """The servers of `servers/` and `go/server`, whose names are all alike. `prefix` stands before tools and prompts."""
-    mark = secrets.token_hex(4)
+    mark = "m" + secrets.token_hex(4)  # some clients would take digits for a number
     note, item = f"interop://{server}/note", f"interop://{server}/item/"
     return {
         "tools": {"tool": f"{prefix}echo", "arguments": {"message": mark}, "expect": mark},
@@ -26,7 +26,7 @@ def of_own_server(server, prefix):
 
 def of_everything(prefix):
     """server-everything of npm. What it starts by a toggle is stopped by the same toggle, so that nothing runs on."""
-    mark = secrets.token_hex(4)
+    mark = "m" + secrets.token_hex(4)  # some clients would take digits for a number
     document, text = "demo://resource/static/document/features.md", "demo://resource/dynamic/text/"
     long_call = f"{prefix}trigger-long-running-operation"
     return {

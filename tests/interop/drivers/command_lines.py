@@ -34,7 +34,7 @@ class Follower:
         for line in self.process.stdout:
             self.text += line
 
-    def wait(self, word, seconds=15.0):
+    def wait(self, word, seconds=60.0):
         machine.eventually(lambda: word in self.text or self.process.poll() is not None, seconds, f"{word!r} is printed")
         need(word in self.text, f"it printed {self.text[-300:]!r}")
 
@@ -84,7 +84,7 @@ class CommandLine:
         try:
             call(check["tool"])
             if "afterwards" not in check:
-                machine.eventually(lambda: check["expect"] in follower.text or not call(check["tool"]), 20, "the log message is printed")
+                machine.eventually(lambda: check["expect"] in follower.text or not call(check["tool"]), 60, "the log message is printed")
             follower.wait(check["expect"])
         finally:
             follower.stop()
