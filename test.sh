@@ -144,7 +144,7 @@ suite integration 900
 
 suite lockdown 300
 suite conformance 300 -n 0  # its tests share a few whole runs of the suite
-suite interop 420 -n 0  # the clients start many processes each, and some have short time-outs of their own
+suite interop 900 -n 0  # the clients start many processes each, and some have short time-outs of their own
 suite attacks 420
 suite browser 240
 suite exposure 900 -n 0  # it looks at the whole machine: nothing else may come and go meanwhile

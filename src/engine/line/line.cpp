@@ -58,6 +58,7 @@ void Line::take_message(const IdentifiedRequest& who, const Carriage& carriage, 
     return carriage.handshake_only ? without_modern(who, carriage, message, caller)
                                    : take_modern(who, carriage, message, caller);
   if (claims_by_header_alone(who, carriage, message, caller)) return;
+  if (cancels_without_claim(carriage, message, caller)) return caller.accepted();
   if (is_request && message.method() == mcp::Method::initialize) return initialize(who, carriage, message, caller);
 
   const auto request = McpRequest::admit(who, message, carriage, core_.sessions);
@@ -260,7 +261,8 @@ void Line::apply_common_log_level() {
 // ---- notifications
 
 void Line::notified(const McpRequest& request) {
-  if (request.message().method() == mcp::Method::notify_cancelled) return cancelled(request);
+  if (request.message().method() == mcp::Method::notify_cancelled)
+    return cancelled(request.client(), request.message());
   SessionServers* const own = own_of(request.client());
   if (own == nullptr) return;
   if (request.message().method() == mcp::Method::notify_initialized) own->begin();
@@ -269,13 +271,13 @@ void Line::notified(const McpRequest& request) {
 }
 
 // A cancellation of what is not (or no longer) in flight is no error: it may have crossed the answer.
-void Line::cancelled(const McpRequest& request) {
-  const json::Value params = request.message().params();
+void Line::cancelled(mcp::Client& client, const mcp::Message& message) {
+  const json::Value params = message.params();
   const json::Value wanted = params.find("requestId");
   if (!mcp::is_lawful_id(wanted)) return;
-  mcp::Pending* pending = request.client().find(wanted.raw());
+  mcp::Pending* pending = client.find(wanted.raw());
   if (pending == nullptr) return;
-  const std::unique_ptr<mcp::Pending> taken = request.client().take(*pending);
+  const std::unique_ptr<mcp::Pending> taken = client.take(*pending);
   forget_waiting(*taken);
   taken->stop(Reason::call_cancelled, params.find("reason").string().value_or(std::string{}).substr(0, 256));
   core_.metrics.refused(Reason::call_cancelled);
