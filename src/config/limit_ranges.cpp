@@ -20,6 +20,7 @@ constexpr auto kRanges = std::to_array<LimitRange>({
     {"body_seconds", 1, 3600, "Seconds for a request body to arrive …"},
     {"body_bytes_per_second", 1, kMib, "… and longer while it keeps this rate."},
     {"idle_connection_seconds", 1, 3600, "Seconds that a connection without a request is kept."},
+    {"unread_seconds", 1, 3600, "Seconds for a client to take some of what waits for it, else it is disconnected."},
     {"call_seconds", 1, 86400, "Seconds that a tool call may take."},
     {"session_idle_seconds", 10, 7ULL * 86400, "Seconds after which a session without request and stream ends."},
     {"drain_seconds", 0, 600, "Seconds that requests in flight get at SIGTERM."},
