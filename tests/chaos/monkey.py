@@ -20,11 +20,11 @@ class Monkey:
         self.servers = dict(one.config["mcpServers"])
 
     async def live(self, until):
-        deeds = [(self.kill_server, 3), (self.stall_server, 4), (self.kill_launcher, 1), (self.restart_server, 4), (self.reload, 3), (self.kill_door, 3)]
+        deeds = [(self.kill_server, 3), (self.stall_server, 4), (self.kill_launcher, 1), (self.restart_server, 4), (self.reload, 3), (self.kill_door, 2)]
         while time.monotonic() < until:
             await asyncio.sleep(self.rng.uniform(0.3, 1.5))
             deed = self.rng.choices([deed for deed, _ in deeds], [share for _, share in deeds])[0]
-            if deed is not self.kill_door or time.monotonic() < self.doors_end:
+            if deed != self.kill_door or time.monotonic() < self.doors_end:
                 await deed()
                 self.done[deed.__name__] += 1
         await self.mend()
