@@ -32,6 +32,7 @@ struct Limits {
   std::uint64_t connections = 8192;
   std::uint64_t in_flight_session = 64;
   std::uint64_t in_flight_peer = 256;
+  std::uint64_t in_flight_server = 1024;  // of one process
   std::uint64_t in_flight = 4096;
   std::uint64_t sessions = 20'000;
   std::uint64_t streams_session = 8;        // GET streams of one session
@@ -49,8 +50,8 @@ BOOST_DESCRIBE_STRUCT(Limits, (),
                       (request_body, server_message, head, json_depth, buffered_bytes_session, buffered_bytes,
                        header_seconds, body_seconds, body_bytes_per_second, idle_connection_seconds, unread_seconds,
                        call_seconds, session_idle_seconds, drain_seconds, connections_per_peer, connections,
-                       in_flight_session, in_flight_peer, in_flight, sessions, streams_session, listen_streams,
-                       event_stream_seconds, subscriptions, instances, items_server, cache_entries, cache_bytes,
-                       audit_ring))
+                       in_flight_session, in_flight_peer, in_flight_server, in_flight, sessions, streams_session,
+                       listen_streams, event_stream_seconds, subscriptions, instances, items_server, cache_entries,
+                       cache_bytes, audit_ring))
 
 }  // namespace clawql::base

@@ -28,6 +28,7 @@ constexpr auto kRanges = std::to_array<LimitRange>({
     {"connections", 1, 1'000'000, "Connections in all."},
     {"in_flight_session", 1, 100'000, "Requests in flight of one session."},
     {"in_flight_peer", 1, 100'000, "Requests in flight of one peer."},
+    {"in_flight_server", 1, 100'000, "Calls in flight at one process of a server, those that wait for its start too."},
     {"in_flight", 1, 100'000, "Requests in flight in all."},
     {"sessions", 1, 1'000'000, "Sessions in all; one principal may hold three quarters of them."},
     {"streams_session", 1, 64, "Open GET streams of one session."},
