@@ -34,6 +34,7 @@ constexpr std::array<RefusalFacts, kReasonCount> kFacts{{
      "Header mismatch: a header that describes the message appears more than once"},
     {body_too_large, 413, 413, true, "limit.body", "Request body too large"},
     {listener_not_served, 404, 404, false, "route.listener", "Not found"},
+    {reads_too_slowly, 408, 408, true, "limit.unread", "Answers were not read"},
     {too_many_connections, 503, 503, true, "limit.connections", "Too many connections"},
     {too_many_requests, 429, 429, false, "limit.requests", "Too many requests in flight"},
     {overloaded, 503, 503, true, "limit.overload", "The gateway is overloaded, try again"},

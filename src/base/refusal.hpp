@@ -36,6 +36,7 @@ enum class Reason : std::uint8_t {
   listener_not_served,  // route that this listener does not serve (readyz and metrics beyond loopback, admin beyond its
                         // socket)
   // Admission.
+  reads_too_slowly,  // the connection ends: its client takes nothing of what waits for it
   too_many_connections,
   too_many_requests,   // in flight, a session, peer or overall
   overloaded,          // no room in the channel, or buffered bytes over their limit

@@ -81,10 +81,12 @@ std::optional<CallId> StdioServer::call(const OutgoingRequest& request, CallSink
   if (may_be_tried_again()) take_fresh_number();
   wake();
   if (state_ == State::failed) return refuse(sink, base::Reason::server_unavailable, reason_);
+  if (calls_.size() >= limits_.in_flight_server)
+    return refuse(sink, base::Reason::too_many_requests, "too many of its calls are in flight");
   const bool can_send = can_hear();
   if (can_send && process_->pending() > kUnsentBytes)
     return refuse(sink, base::Reason::overloaded, "it does not read what was sent to it");
-  if (!can_send && (held_.size() >= kWaitingCalls || held_bytes_ + request.text.size() > kWaitingBytes))
+  if (!can_send && held_bytes_ + request.text.size() > kWaitingBytes)
     return refuse(sink, base::Reason::overloaded, "too many calls wait for its start");
 
   const CallId id = next_id_++;

@@ -50,8 +50,7 @@ class StdioServer final : public Server,
     telemetry::Registry& metrics;
     InstanceNumbers& instances;
   };
-  static constexpr std::size_t kWaitingCalls = 1024;          // while it starts
-  static constexpr std::size_t kWaitingBytes = 64U << 20;     // the same, their texts
+  static constexpr std::size_t kWaitingBytes = 64U << 20;     // of calls, while it starts
   static constexpr std::size_t kUnsentBytes = 64U << 20;      // in its stdin; over it calls are refused
   static constexpr std::size_t kUnsentReplyBytes = 1U << 20;  // over it its own requests get no answer
   static constexpr base::Milliseconds kListPatience{5'000};   // a list waits no longer for its start
