@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "exposure/firewall/nft_match.hpp"
+#include "exposure/firewall/nft_text.hpp"
 #include "exposure/firewall/protocol.hpp"
 
 namespace clawql::exposure::firewall {

@@ -108,26 +108,4 @@ struct RuleSet {
   }
 };
 
-// What is known of the host beside its rules.
-struct Topology {
-  struct Link {
-    std::string name;
-    std::vector<std::pair<Address, unsigned>> addresses;  // with prefix length
-    bool route_localnet = false;
-  };
-  std::vector<Link> links;
-  bool complete = false;  // false: offline, nothing is known but what the listeners say
-  bool forwards4 = true, forwards6 = true;
-
-  IntervalSet local_addresses(Family family) const;
-  // Those that every host of a link listens to; IPv6 has none.
-  IntervalSet broadcast_addresses(Family family) const;
-  // Where REDIRECT leads, by interface.
-  std::vector<std::pair<IntervalSet, IntervalSet>> redirect_addresses(Family family) const;
-};
-
-IntervalSet multicast_addresses(Family family);
-// The marks whose bits under `mask` are `value`; nullopt: too many pieces.
-std::optional<IntervalSet> marks_like(std::uint32_t value, std::uint32_t mask);
-
 }  // namespace clawql::exposure::firewall
