@@ -42,11 +42,11 @@ void translate_all(const Flows& flows, Family family, const std::optional<Interv
 
 Flows translated(const Flows& flows, const Translation& translation, Family family) {
   Flows out;
-  if (translation.address_by_interface.empty())
-    translate_all(flows, family, translation.address, translation.port, out);
-  for (const auto& [interfaces, address] : translation.address_by_interface)
-    translate_all(intersected(flows, {Box(family).with(Field::in_interface, interfaces)}), family, address,
-                  translation.port, out);
+  if (translation.redirections.empty()) translate_all(flows, family, translation.address, translation.port, out);
+  for (const auto& [interfaces, sent_to, address] : translation.redirections)
+    translate_all(
+        intersected(flows, {Box(family).with(Field::in_interface, interfaces).with(Field::destination, sent_to)}),
+        family, address, translation.port, out);
   return out;
 }
 

@@ -331,7 +331,7 @@ class Reader {
 
   static void add_redirect(Rule& rule, Value target, const nft::Surroundings& around) {
     rule.statements.emplace_back(
-        Translation{{}, target_ports(target, around), around.topology.redirect_addresses(around.space.family)});
+        Translation{{}, target_ports(target, around), around.topology.redirections(around.space.family)});
   }
 
   const Topology& topology_;

@@ -50,8 +50,12 @@ struct VerdictMap {
 struct Translation {
   std::optional<IntervalSet> address;  // absent: kept
   std::optional<IntervalSet> port;
-  // REDIRECT: the address depends on the interface a packet came in by. Disjoint, and all interfaces are in it.
-  std::vector<std::pair<IntervalSet, IntervalSet>> address_by_interface;
+  // REDIRECT: the address depends on the interface that a packet came in by, and on the scope of where it was sent.
+  // Disjoint; what is in none is dropped.
+  struct Redirection {
+    IntervalSet interfaces, sent_to, address;
+  };
+  std::vector<Redirection> redirections;
 };
 
 struct Untrack {};

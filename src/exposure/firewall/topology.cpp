@@ -1,9 +1,50 @@
 #include "exposure/firewall/topology.hpp"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 #include <vector>
 
 namespace clawql::exposure::firewall {
+namespace {
+
+enum class Scope : std::uint8_t { link, site, global };
+
+// Destinations of this scope. Of multicast ones the scope stands in the second byte's lower half (RFC 4291
+// section 2.7).
+IntervalSet sent_to(Scope scope) {
+  if (scope == Scope::global)
+    return all_of(Field::destination, Family::ipv6).without(sent_to(Scope::link)).without(sent_to(Scope::site));
+  std::vector<Interval> out{parse_network(scope == Scope::link ? "fe80::/10" : "fec0::/10")->range};
+  for (Number flags = 0; flags < 16; ++flags) {
+    const Number first = (Number{0xff00} | flags << 4 | (scope == Scope::link ? 2U : 5U)) << 112;
+    out.push_back({first, first | ((Number{1} << 112) - 1)});
+  }
+  return IntervalSet::of(std::move(out));
+}
+
+// The link's addresses that a redirected packet can get: of link or site scope only where it was sent to that scope;
+// else the widest that there are (Linux since 6.7 and its stable releases: nf_nat_redirect_ipv6).
+void redirect_by_scope(const Topology::Link& link, const IntervalSet& name,
+                       std::vector<Translation::Redirection>& out) {
+  std::array<IntervalSet, 3> addresses;
+  for (const auto& [address, length] : link.addresses) {
+    if (address.family != Family::ipv6) continue;
+    auto scope = Scope::global;
+    for (const Scope narrow : {Scope::link, Scope::site})
+      if (sent_to(narrow).contains(address.value)) scope = narrow;
+    IntervalSet& those = addresses[static_cast<std::size_t>(scope)];
+    those = those.united(IntervalSet::of(address.value));
+  }
+  const auto add = [&](Scope scope, const IntervalSet& to) {
+    if (!to.empty()) out.push_back({name, sent_to(scope), to});
+  };
+  add(Scope::link, addresses[0]);
+  add(Scope::site, addresses[1]);
+  add(Scope::global, !addresses[2].empty() ? addresses[2] : !addresses[1].empty() ? addresses[1] : addresses[0]);
+}
+
+}  // namespace
 
 IntervalSet loopback_interface() {
   static const IntervalSet name = *interface_set("lo", false);
@@ -45,25 +86,24 @@ IntervalSet sources_from_outside(Family family) {
   return all_of(Field::source, family).without(IntervalSet::of(std::move(never)));
 }
 
-std::vector<std::pair<IntervalSet, IntervalSet>> Topology::redirect_addresses(Family family) const {
-  std::vector<std::pair<IntervalSet, IntervalSet>> out;
+std::vector<Translation::Redirection> Topology::redirections(Family family) const {
+  std::vector<Translation::Redirection> out;
   IntervalSet others = all_of(Field::in_interface, family);
   for (const Link& link : links) {
-    IntervalSet addresses, global;
-    for (const auto& [address, length] : link.addresses) {
-      if (address.family != family) continue;
-      const bool link_local = family == Family::ipv6 && address.value >> 118 == 0x3fa;  // fe80::/10
-      // IPv4: the first one. IPv6: global ones before others.
-      if (family == Family::ipv6 || addresses.empty()) addresses = addresses.united(IntervalSet::of(address.value));
-      if (!link_local) global = global.united(IntervalSet::of(address.value));
-    }
     const auto name = interface_set(link.name, false);
     if (!name) continue;
     others = others.without(*name);
+    if (family == Family::ipv6) {
+      redirect_by_scope(link, *name, out);
+      continue;
+    }
+    const auto address = std::ranges::find(link.addresses, family, [](const auto& one) { return one.first.family; });
     // Without an address the packet is dropped; to nowhere is the same.
-    if (!addresses.empty()) out.emplace_back(*name, family == Family::ipv6 && !global.empty() ? global : addresses);
+    if (address != link.addresses.end())
+      out.push_back({*name, all_of(Field::destination, family), IntervalSet::of(address->first.value)});
   }
-  out.emplace_back(others, complete ? local_addresses(family) : all_of(Field::destination, family));
+  out.push_back({others, all_of(Field::destination, family),
+                 complete ? local_addresses(family) : all_of(Field::destination, family)});
   return out;
 }
 

@@ -7,6 +7,7 @@
 
 #include "exposure/firewall/address.hpp"
 #include "exposure/firewall/packet.hpp"
+#include "exposure/firewall/rules.hpp"
 
 namespace clawql::exposure::firewall {
 
@@ -24,8 +25,8 @@ struct Topology {
   IntervalSet local_addresses(Family family) const;
   // Those that every host of a link listens to; IPv6 has none.
   IntervalSet broadcast_addresses(Family family) const;
-  // Where REDIRECT leads, by interface.
-  std::vector<std::pair<IntervalSet, IntervalSet>> redirect_addresses(Family family) const;
+  // Where REDIRECT leads.
+  std::vector<Translation::Redirection> redirections(Family family) const;
 };
 
 IntervalSet multicast_addresses(Family family);

@@ -19,7 +19,7 @@ def ranges(*networks):
 
 # What no router delivers, and the ends of the links' networks, which the kernel takes for nobody's: no rule decides on those.
 NOBODY = {4: ranges("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255", "10.66.0.0", "10.66.0.255", "10.67.0.0", "10.67.0.255"),
-          6: ranges("::/127", "fe80::/10", "fec0::/10", "ff00::/8", "fd66::", "fd67::")}
+          6: ranges("::/127", "fe80::/10", "ff00::/8", "fd66::", "fd67::")}
 # From the host's own addresses nothing comes in; and to the network behind packets go without a translation.
 SOURCES_OF_NOBODY = {4: NOBODY[4] + ranges(*LOCAL[4], "10.99.0.254"), 6: NOBODY[6] + ranges(*LOCAL[6], "fd99::fe")}
 TO_NOBODY = {4: NOBODY[4] + ranges("10.99.0.0/24"), 6: NOBODY[6] + ranges("fd99::/64")}
