@@ -89,6 +89,14 @@ bool Asks::deliver(const Call* call, const mcp::Spliced& message) {
   return stream->send(whole);
 }
 
+// What nobody has to answer may wait for the client to come back.
+bool Asks::say(const Call* call, const mcp::Spliced& notification) {
+  if (call != nullptr && call->asker() != nullptr && call->asker()->notify(notification)) return true;
+  std::string whole;
+  notification.append_to(whole);
+  return session_.tell(whole);
+}
+
 base::Milliseconds Asks::time_limit(const upstream::OwnServer& server) const {
   const mcp::ServerSlot* const slot = session_.view().slot(server);
   return std::chrono::seconds(slot != nullptr && slot->call_seconds > 0 ? slot->call_seconds
@@ -103,12 +111,12 @@ void Asks::taken_back(const upstream::OwnServer& server, json::Value notificatio
   if (found == open_.end()) return;
   const std::unique_ptr<Ask> ask = take(**found);
   record(*ask, audit::Outcome::cancelled, "the server took it back");
-  if (!deliver(ask->call, mcp::Spliced(notification.raw(), id.raw(), ask->number)))
+  if (!say(ask->call, mcp::Spliced(notification.raw(), id.raw(), ask->number)))
     core_.metrics.notifications_dropped.add();
 }
 
 void Asks::tell(const upstream::OwnServer& server, json::Value notification) {
-  if (!deliver(newest_call(server), mcp::Spliced(notification.raw()))) core_.metrics.notifications_dropped.add();
+  if (!say(newest_call(server), mcp::Spliced(notification.raw()))) core_.metrics.notifications_dropped.add();
 }
 
 // ---- the client answers
@@ -158,7 +166,7 @@ void Asks::finish(const Ask& ask, const Ending& ending) {
   const std::string cancelled =
       fmt::format(R"({{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{},"reason":"{}"}}}})",
                   taken->number, ending.reason);
-  deliver(taken->call, mcp::Spliced(cancelled));
+  say(taken->call, mcp::Spliced(cancelled));
 }
 
 template <class Wanted>
