@@ -111,6 +111,14 @@ bool Asks::deliver(const Call* call, const mcp::Spliced& message) {
   return stream->send(whole);
 }
 
+// What nobody has to answer may wait for the client to come back.
+bool Asks::say(const Call* call, const mcp::Spliced& notification) {
+  if (call != nullptr && call->asker() != nullptr && call->asker()->notify(notification)) return true;
+  std::string whole;
+  notification.append_to(whole);
+  return session_.tell(whole);
+}
+
 base::Milliseconds Asks::time_limit(const upstream::OwnServer& server) const {
   const mcp::ServerSlot* const slot = session_.view().slot(server);
   return std::chrono::seconds(slot != nullptr && slot->call_seconds > 0 ? slot->call_seconds
@@ -128,7 +136,7 @@ void Asks::taken_back(const upstream::OwnServer& server, json::Value notificatio
   mcp::Spliced message(notification.raw(), id.raw(), ask->number);
   const auto related = mcp::RelatedTask::towards_client(scope_of(core_, session_, server), notification.find("params"));
   related.apply(message);
-  if (!deliver(ask->call, message)) core_.metrics.notifications_dropped.add();
+  if (!say(ask->call, message)) core_.metrics.notifications_dropped.add();
 }
 
 void Asks::tell(const upstream::OwnServer& server, json::Value notification) {
@@ -136,7 +144,7 @@ void Asks::tell(const upstream::OwnServer& server, json::Value notification) {
   mcp::Spliced message(notification.raw());
   const auto related = mcp::RelatedTask::towards_client(scope_of(core_, session_, server), params);
   related.apply(message);
-  if (!deliver(call_for(server, params), message)) core_.metrics.notifications_dropped.add();
+  if (!say(call_for(server, params), message)) core_.metrics.notifications_dropped.add();
 }
 
 // ---- the client answers
@@ -192,7 +200,7 @@ void Asks::finish(const Ask& ask, const Ending& ending) {
   const std::string cancelled =
       fmt::format(R"({{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{},"reason":"{}"}}}})",
                   taken->number, ending.reason);
-  deliver(taken->call, mcp::Spliced(cancelled));
+  say(taken->call, mcp::Spliced(cancelled));
 }
 
 template <class Wanted>

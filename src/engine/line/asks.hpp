@@ -68,6 +68,7 @@ class Asks {
   const Call* newest_call(const upstream::OwnServer& server) const;
   const Call* call_for(const upstream::OwnServer& server, json::Value params) const;
   bool deliver(const Call* call, const mcp::Spliced& message);
+  bool say(const Call* call, const mcp::Spliced& notification);
   bool is_lawful(const upstream::OwnServer& server, json::Value request);
   void refuse(upstream::OwnServer& server, std::string_view id, std::string_view method, int code,
               std::string_view why);

@@ -1,6 +1,7 @@
 #include "engine/line/own_servers.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/mcp/log_level.hpp"
 #include "engine/upstream/client_features.hpp"
@@ -11,6 +12,7 @@ namespace clawql::engine::line {
 namespace {
 
 constexpr std::size_t kCapabilitiesBytes = 16U << 10;  // more says nothing that a server needs
+constexpr std::string_view kRootsChanged = R"({"jsonrpc":"2.0","method":"notifications/roots/list_changed"})";
 constexpr mcp::LogLevel kDefaultLevel = mcp::LogLevel::info;
 
 // Of what the client declared, that which a server may ask for, as it wrote it; nothing else of the client is told.
@@ -88,7 +90,8 @@ SessionServers::SessionServers(OwnServers& all, mcp::Session& session, json::Val
       capabilities_(capabilities_for_servers(declared)),
       has_roots_(declared.find("roots").is(json::Kind::object)),
       processes_(all.parts_.core.loop, all.parts_.maker),
-      asks_(all.parts_.core, session, declared.find("elicitation").find("url").is(json::Kind::object)) {}
+      asks_(all.parts_.core, session, declared.find("elicitation").find("url").is(json::Kind::object)),
+      roots_pause_end_(all.parts_.core.loop, [this] { on_roots_pause_over(); }) {}
 
 void SessionServers::set(const std::vector<mcp::ServerSlot>& entries) {
   std::vector<mcp::ServerSlot> slots = entries;
@@ -132,7 +135,21 @@ void SessionServers::set_log_level(std::string_view level) {
 
 void SessionServers::roots_changed(std::string_view message) {
   if (!has_roots_) return;
+  if (roots_pause_)
+    roots_due_ = true;
+  else
+    tell_roots_changed(message);
+}
+
+void SessionServers::tell_roots_changed(std::string_view message) {
+  roots_pause_ = true;
+  roots_pause_end_.set(kRootsPause);
   processes_.for_each([&](upstream::OwnServer& server) { server.send(message); });
+}
+
+void SessionServers::on_roots_pause_over() {
+  roots_pause_ = false;
+  if (std::exchange(roots_due_, false)) tell_roots_changed(kRootsChanged);
 }
 
 void SessionServers::end() {

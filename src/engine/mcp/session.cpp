@@ -85,7 +85,13 @@ Session::~Session() {
 
 // Without a stream nobody can be told; the client reads anew when it comes back.
 void Session::on_resource_updated(std::string_view uri) {
-  if (MessageStream* const stream = newest_stream()) stream->send(resource_updated(uri));
+  tell(resource_updated(uri));
+}
+
+bool Session::tell(std::string_view notification) {
+  if (MessageStream* const stream = newest_stream()) return stream->send(notification);
+  const std::shared_ptr<MessageStream> resting = resting_.lock();
+  return resting != nullptr && resting->send(notification);
 }
 
 void Session::attach(MessageStream& stream) {

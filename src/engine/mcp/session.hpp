@@ -84,6 +84,10 @@ class Session final : public Client, public Subscriber {
   void detach(MessageStream& stream);
   const std::vector<MessageStream*>& all_streams() const { return streams_; }
   MessageStream* newest_stream() const { return streams_.empty() ? nullptr : streams_.back(); }
+  // A stream whose connection is gone, and whose client may come back for what it keeps meanwhile.
+  void rest(std::weak_ptr<MessageStream> stream) { resting_ = std::move(stream); }
+  // Takes a notification: the newest stream, or else the one that rests. False: nobody will hear of it.
+  bool tell(std::string_view notification);
 
   void touch(base::Microseconds now) override { last_used_ = now; }
   // Without request or stream since so long; 0 while it has one.
@@ -103,6 +107,7 @@ class Session final : public Client, public Subscriber {
   std::optional<LogLevel> log_level_;
   std::unique_ptr<Own> own_;  // null: nothing
   std::vector<MessageStream*> streams_;
+  std::weak_ptr<MessageStream> resting_;
   SessionId id_;
 };
 
