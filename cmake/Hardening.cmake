@@ -38,7 +38,7 @@ option(CLAWQL_LTO "Link the programs with ThinLTO" OFF)
 add_library(clawql_whole_program INTERFACE)
 if(CLAWQL_LTO)
   target_compile_options(clawql_flags INTERFACE -flto=thin -ffat-lto-objects)
-  target_link_options(clawql_whole_program INTERFACE -flto=thin -ffat-lto-objects -O2)
+  target_link_options(clawql_whole_program INTERFACE -Wl,--fat-lto-objects)
 endif()
 
 include(CheckCXXSourceCompiles)

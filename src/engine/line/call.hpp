@@ -31,7 +31,7 @@ class Declared {
 
 class Call final : public mcp::Pending, private upstream::CallSink {
  public:
-  Call(Core& core, const AllowedCall& allowed, CallFacts facts, mcp::Asker& asker);
+  Call(Core& core, const AllowedCall& allowed, CallFacts&& facts, mcp::Asker& asker);
 
   // Sends it upstream. `call` is in its session already; it may be gone when this returns.
   static void send(Call& call, const AllowedCall& allowed);
