@@ -19,7 +19,7 @@ TEST(Writer, escapes_at_every_place_of_texts_of_every_length) {
     for (std::size_t place = 0; place < size; ++place) {
       std::string text(size, 'x');
       text[place] = '\n';
-      EXPECT_EQ(quoted(text), '"' + std::string(place, 'x') + "\\n" + std::string(size - place - 1, 'x') + '"');
+      EXPECT_EQ(json::quoted(text), '"' + std::string(place, 'x') + "\\n" + std::string(size - place - 1, 'x') + '"');
     }
   }
 }
