@@ -11,7 +11,7 @@ if [ "${IN_FRESH_DEBIAN:-}" != 1 ]; then
   printf 'debootstrap\ngit\n' >"$packages"
   install_packages "$packages"
   rm -f "$packages"
-  IN_FRESH_DEBIAN=1 exec unshare --mount --pid --fork --propagation private "$0" "$@"
+  IN_FRESH_DEBIAN=1 exec unshare --mount --propagation private "$0" "$@"
 fi
 
 root=$(mktemp -d /var/tmp/fresh-debian.XXXXXX)
@@ -41,11 +41,18 @@ mount -t tmpfs tmpfs "$root/run"
 mkdir -p "$root/run/lock" "$root/dev/shm"
 git clone -q --no-local . "$root/root/clawql"
 
+# Not chroot: a program that enters its own mount namespace again (nsenter) would leave it.
+# shellcheck disable=SC2016
+in_root='cd "$1" && shift && mkdir -p .old && pivot_root . .old && cd / && umount -l /.old && exec "$@"'
+rooted() {
+  unshare --mount --propagation private bash -c "$in_root" _ "$root" \
+    /usr/bin/env -u CLAWQL_CACHE -u IN_FRESH_DEBIAN HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@" </dev/null
+}
+
 inside() {
   say "\$ $*"
   local began=$SECONDS status=0
-  chroot "$root" /usr/bin/env -u CLAWQL_CACHE -u IN_FRESH_DEBIAN HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
-    bash -c 'cd /root/clawql && exec "$@"' _ "$@" </dev/null || status=$?
+  rooted bash -c 'cd /root/clawql && exec "$@"' _ "$@" || status=$?
   say "status $status after $((SECONDS - began)) s"
   return $status
 }
@@ -53,9 +60,9 @@ inside() {
 # An ordinary user without sudo: the missing packages are named, and nothing is installed or built.
 names_what_is_missing() {
   local told status=0
-  chroot "$root" useradd -m newcomer
+  rooted useradd -m newcomer
   git clone -q --no-local . "$root/home/newcomer/clawql"
-  chroot "$root" chown -R newcomer: /home/newcomer/clawql
+  rooted chown -R newcomer: /home/newcomer/clawql
   told=$(inside setpriv --reuid=newcomer --regid=newcomer --init-groups env HOME=/home/newcomer bash -c 'cd ~/clawql && ./run.sh' 2>&1) || status=$?
   [ $status -eq 1 ] && [[ $told == *"clang-19"*"ninja-build"* ]] || fail "an ordinary user was told (status $status): $told"
   [ ! -e "$root/home/newcomer/clawql/build" ] || fail "something was built without its packages"

@@ -25,6 +25,7 @@ def for_anybody(one, **entry):
     for name in ("listener.py", "base.py"):
         shutil.copy(machine.SERVERS / name, one.folder / name)
         (one.folder / name).chmod(0o644)
+    one.use_programs_for_anybody()
     one.config["mcpServers"] = {"l": {**listener(listen=True), "args": ["-B", str(one.folder / "listener.py")], "cwd": str(one.folder), **entry}}
 
 

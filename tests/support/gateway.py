@@ -36,10 +36,18 @@ class Gateway:
         defaults = {"unix": {"path": str(self.socket), "mode": "0660", "group": "root"}, "http": {"bind": "loopback", "port": self.PORT}}
         self.config = {"listen": {**defaults, **(listen or {})}, "audit": {"path": str(self.audit_file)}, **config}
         self.environment = {"PATH": machine.TOOL_PATH, "HOME": os.path.expanduser("~"), "LANG": "C.UTF-8", **(environment or {})}
+        self.supervisor = machine.program("clawql-api")
         self.process = None
         self.known = None
 
     # -- life
+    def use_programs_for_anybody(self):
+        """Copies the programs to the test's own folder: another user may be unable to enter the one they were built in (/root)."""
+        programs = self.folder / "programs"
+        for name in ("bin", "libexec"):
+            shutil.copytree(machine.BUILD / name, programs / name)
+        self.supervisor = programs / "bin" / "clawql-api"
+
     def write_config(self, text=None):
         self.config_file.write_text(text if text is not None else yaml.safe_dump(self.config, sort_keys=False))
         self.config_file.chmod(0o600)
@@ -49,7 +57,7 @@ class Gateway:
         if not self.config_file.exists():
             self.write_config()
         with open(self.log_file, "ab") as log:
-            self.process = subprocess.Popen([machine.program("clawql-api"), "--config", self.config_file], env=self.environment,
+            self.process = subprocess.Popen([self.supervisor, "--config", self.config_file], env=self.environment,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder)
         self.known = machine.Process(self.process.pid)
         return self
