@@ -38,7 +38,9 @@ option(CLAWQL_LTO "Link the programs with ThinLTO" OFF)
 add_library(clawql_whole_program INTERFACE)
 if(CLAWQL_LTO)
   target_compile_options(clawql_flags INTERFACE -flto=thin -ffat-lto-objects)
-  target_link_options(clawql_whole_program INTERFACE -Wl,--fat-lto-objects)
+  # What did not change is not compiled again at the next link.
+  target_link_options(clawql_whole_program INTERFACE -Wl,--fat-lto-objects
+    -Wl,--thinlto-cache-dir=${CMAKE_BINARY_DIR}/thinlto -Wl,--thinlto-cache-policy=cache_size_bytes=256m)
 endif()
 
 include(CheckCXXSourceCompiles)
