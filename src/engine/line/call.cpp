@@ -22,7 +22,7 @@ audit::Outcome outcome_of(json::Value response) {
 
 }  // namespace
 
-Call::Call(Core& core, const AllowedCall& allowed, CallFacts facts, std::unique_ptr<TaskCall> task, mcp::Asker& asker)
+Call::Call(Core& core, const AllowedCall& allowed, CallFacts&& facts, std::unique_ptr<TaskCall> task, mcp::Asker& asker)
     : Pending(allowed.request().message().id(), &asker),
       core_(core),
       client_(allowed.request().client()),

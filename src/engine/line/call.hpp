@@ -34,7 +34,7 @@ class Declared {
 class Call final : public mcp::Pending, private upstream::CallSink {
  public:
   // `task`: what it has to do with tasks; null: nothing.
-  Call(Core& core, const AllowedCall& allowed, CallFacts facts, std::unique_ptr<TaskCall> task, mcp::Asker& asker);
+  Call(Core& core, const AllowedCall& allowed, CallFacts&& facts, std::unique_ptr<TaskCall> task, mcp::Asker& asker);
 
   // Sends it upstream. `call` is in its session already; it may be gone when this returns.
   static void send(Call& call, const AllowedCall& allowed);

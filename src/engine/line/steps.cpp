@@ -90,16 +90,10 @@ Refused AllowedCall::take_parameters(json::Value params) {
 }
 
 Refused AllowedCall::find_name(mcp::ListKind kind, json::Value name, Reason unknown) {
-  if (!name.is(json::Kind::string)) return Reason::params_invalid;
-  std::string unescaped;
-  std::string_view wanted;
-  if (const auto plain = name.plain_string()) {
-    wanted = *plain;
-  } else if (auto owned = name.string()) {
-    unescaped = std::move(*owned);
-    wanted = unescaped;
-  }
-  const mcp::MergedList::Entry* const entry = request_->client().view().catalog().list(kind).find(wanted);
+  std::string room;
+  const auto wanted = name.string(room);
+  if (!wanted) return Reason::params_invalid;
+  const mcp::MergedList::Entry* const entry = request_->client().view().catalog().list(kind).find(*wanted);
   if (entry == nullptr) return unknown;
   // Here, where the tool is known: it may have come only while the call waited.
   const mcp::RoutingHeaders* const headers = request_->headers();
