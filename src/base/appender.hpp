@@ -22,9 +22,7 @@ class Appender {
   Appender(const Appender&) = delete;
   Appender& operator=(const Appender&) = delete;
 
-  void put(std::string_view text) {
-    if (!text.empty()) std::memcpy(take(text.size()), text.data(), text.size());
-  }
+  void put(std::string_view text) { copy(take(text.size()), text.data(), text.size()); }
   void put(char c) { *take(1) = c; }
   template <std::integral Integer>
   void put_decimal(Integer value) {
@@ -41,6 +39,27 @@ class Appender {
   }
 
  private:
+  // Of short pieces both ends, which may overlap: the call of memcpy would cost more than the copy.
+  static void copy(char* to, const char* from, std::size_t size) {
+    if (size > 16) {
+      std::memcpy(to, from, size);
+    } else if (size >= 8) {
+      copy_ends<8>(to, from, size);
+    } else if (size >= 4) {
+      copy_ends<4>(to, from, size);
+    } else {
+      for (std::size_t i = 0; i < size; ++i) to[i] = from[i];
+    }
+  }
+  template <std::size_t kEnd>
+  static void copy_ends(char* to, const char* from, std::size_t size) {
+    std::array<char, kEnd> first;
+    std::array<char, kEnd> last;
+    std::memcpy(first.data(), from, kEnd);
+    std::memcpy(last.data(), from + size - kEnd, kEnd);
+    std::memcpy(to, first.data(), kEnd);
+    std::memcpy(to + size - kEnd, last.data(), kEnd);
+  }
   std::size_t size() const { return static_cast<std::size_t>(at_ - out_.data()); }
   void set_size(std::size_t size) {
     // Not resize(): that would write zeros where the pieces go.

@@ -10,10 +10,7 @@
 #include <cstring>
 
 #include "base/hex.hpp"
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
+#include "base/short_block.hpp"
 
 namespace clawql::base {
 namespace {
@@ -54,32 +51,28 @@ bool is_disturbing(std::string_view sequence) {
   return (second == 0x80 && third >= 0x8B && third <= 0xAE) || (second == 0x81 && third >= 0xA0 && third <= 0xAF);
 }
 
-// Printable ASCII that JSON takes as it is.
-consteval std::array<bool, 256> make_plain() {
-  std::array<bool, 256> plain{};
-  for (std::size_t c = ' '; c < 0x7F; ++c) plain[c] = c != '"' && c != '\\';
-  return plain;
-}
-constexpr std::array<bool, 256> kPlain = make_plain();
-
 // The first byte in [at, end) that is not plain, or end. Sixteen bytes at once: nearly all of what is written is plain,
 // and the audit writes twenty values a call.
 const char* skip_plain(const char* at, const char* end) {
 #if defined(__SSE2__)
-  while (end - at >= 16) {
+  const auto special_in = [](__m128i block) {
+    // As signed bytes: below the blank are the controls and 0x80..0xff.
+    return static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(
+        _mm_or_si128(_mm_cmplt_epi8(block, _mm_set1_epi8(' ')), _mm_cmpeq_epi8(block, _mm_set1_epi8('\x7F'))),
+        _mm_or_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8('"')), _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'))))));
+  };
+  for (; end - at >= 16; at += 16) {
     __m128i block;
     std::memcpy(&block, at, sizeof block);
-    // As signed bytes: below the blank are the controls and 0x80..0xff.
-    const __m128i special = _mm_or_si128(
-        _mm_or_si128(_mm_cmplt_epi8(block, _mm_set1_epi8(' ')), _mm_cmpeq_epi8(block, _mm_set1_epi8('\x7F'))),
-        _mm_or_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8('"')), _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'))));
-    const auto mask = static_cast<unsigned>(_mm_movemask_epi8(special));
-    if (mask != 0) return at + std::countr_zero(mask);
-    at += 16;
+    if (const unsigned mask = special_in(block); mask != 0) return at + std::countr_zero(mask);
   }
-#endif
-  while (at != end && kPlain[static_cast<unsigned char>(*at)]) ++at;
+  // The zeros behind the text are special, so one is always found.
+  return at + std::countr_zero(special_in(load_short(at, static_cast<std::size_t>(end - at))));
+#else
+  const auto is_plain = [](char c) { return c >= ' ' && c < '\x7F' && c != '"' && c != '\\'; };
+  while (at != end && is_plain(*at)) ++at;
   return at;
+#endif
 }
 
 void append_unicode_escape(Appender& out, unsigned code_unit) {

@@ -4,21 +4,46 @@
 #include <cstring>
 
 #include "base/decimal.hpp"
+#include "base/short_block.hpp"
 #include "http/characters.hpp"
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 namespace clawql::http {
 
 using base::Reason;
 
+#if defined(__SSE2__)
+namespace {
+
+__m128i lower(__m128i block) {
+  const __m128i is_capital =
+      _mm_and_si128(_mm_cmpgt_epi8(block, _mm_set1_epi8('A' - 1)), _mm_cmplt_epi8(block, _mm_set1_epi8('Z' + 1)));
+  return _mm_or_si128(block, _mm_and_si128(is_capital, _mm_set1_epi8('a' - 'A')));
+}
+
+bool same_letters(__m128i a, __m128i b) {
+  return _mm_movemask_epi8(_mm_cmpeq_epi8(lower(a), lower(b))) == 0xFFFF;
+}
+
+}  // namespace
+
+bool same_letters(const char* a, const char* b, std::size_t size) {
+  std::size_t done = 0;
+  for (; size - done >= 16; done += 16) {
+    __m128i left;
+    __m128i right;
+    std::memcpy(&left, a + done, sizeof left);
+    std::memcpy(&right, b + done, sizeof right);
+    if (!same_letters(left, right)) return false;
+  }
+  return same_letters(base::load_short(a + done, size - done), base::load_short(b + done, size - done));
+}
+#else
 bool same_letters(const char* a, const char* b, std::size_t size) {
   for (std::size_t i = 0; i < size; ++i)
-    if (a[i] != b[i] && lower(a[i]) != lower(b[i])) return false;
+    if (lower(a[i]) != lower(b[i])) return false;
   return true;
 }
+#endif
 
 HeadEnd find_head_end(std::string_view window, std::size_t& scanned) {
   while (scanned < window.size()) {
@@ -39,15 +64,18 @@ HeadEnd find_head_end(std::string_view window, std::size_t& scanned) {
 // byte.
 bool is_field_text(std::string_view value) {
 #if defined(__SSE2__)
-  while (value.size() >= 16) {
+  const auto odd_in = [](__m128i block) {
+    // As signed bytes: below the blank are the controls and 0x80..0xff.
+    return static_cast<unsigned>(_mm_movemask_epi8(
+        _mm_or_si128(_mm_cmplt_epi8(block, _mm_set1_epi8(' ')), _mm_cmpeq_epi8(block, _mm_set1_epi8(0x7f)))));
+  };
+  for (; value.size() >= 16; value.remove_prefix(16)) {
     __m128i block;
     std::memcpy(&block, value.data(), sizeof block);
-    // As signed bytes: below the blank are the controls and 0x80..0xff.
-    const __m128i odd =
-        _mm_or_si128(_mm_cmplt_epi8(block, _mm_set1_epi8(' ')), _mm_cmpeq_epi8(block, _mm_set1_epi8(0x7f)));
-    if (_mm_movemask_epi8(odd) != 0 && !all_are(kFieldText, value.substr(0, 16))) return false;
-    value.remove_prefix(16);
+    if (odd_in(block) != 0 && !all_are(kFieldText, value.substr(0, 16))) return false;
   }
+  const unsigned in_text = (1U << value.size()) - 1;
+  if ((odd_in(base::load_short(value.data(), value.size())) & in_text) == 0) return true;
 #endif
   return all_are(kFieldText, value);
 }

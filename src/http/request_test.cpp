@@ -65,6 +65,37 @@ TEST(RequestHead, the_path_of_an_absolute_target_begins_with_a_slash) {
   EXPECT_EQ(head_of("OPTIONS http://a/ HTTP/1.1\r\nHost: a\r\n\r\n").path, "/");
 }
 
+TEST(Field, names_are_compared_byte_by_byte_but_for_the_case_of_letters) {
+  for (std::size_t size = 1; size < 40; ++size) {
+    for (std::size_t place = 0; place < size; ++place) {
+      std::string name(size, 'a');
+      std::string other(size, 'A');
+      EXPECT_TRUE(equals_ignoring_case(name, other));
+      // Each pair differs in the bit that tells the two cases of a letter apart.
+      for (const auto& [left, right] : {std::pair('@', '`'), std::pair('[', '{'), std::pair('a', 'b')}) {
+        name[place] = left;
+        other[place] = right;
+        EXPECT_FALSE(equals_ignoring_case(name, other)) << name << ' ' << other;
+      }
+    }
+  }
+}
+
+TEST(Field, a_control_is_refused_at_every_place_of_a_value) {
+  for (std::size_t size = 1; size < 40; ++size) {
+    for (std::size_t place = 0; place < size; ++place) {
+      std::string value(size, '~');
+      const auto head = [&value] { return "GET / HTTP/1.1\r\nHost: a\r\nX: |" + value + "|\r\n\r\n"; };
+      value[place] = '\t';
+      EXPECT_EQ(head_of(head()).fields.size(), 2U);
+      value[place] = '\x7f';
+      EXPECT_EQ(reason_of(head()), base::Reason::http_syntax);
+      value[place] = '\0';
+      EXPECT_EQ(reason_of(head()), base::Reason::http_syntax);
+    }
+  }
+}
+
 TEST(HeadParser, refuses_other_protocols_at_their_first_byte) {
   for (const auto* bytes : {"\x16", "\r", "{", " ", "\"", "\x80"})
     EXPECT_EQ(reason_of(bytes), base::Reason::http_syntax);

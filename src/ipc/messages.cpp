@@ -254,10 +254,11 @@ std::optional<std::vector<RefusalCount>> decode_refusals(std::string_view payloa
 }
 
 void encode_header(std::string& out, const FrameHeader& header) {
-  Writer writer(out, kFrameHeaderBytes);
-  writer.number(header.length);
-  writer.number(header.stream);
-  writer.number(static_cast<std::uint32_t>(header.kind));
+  const std::array<std::uint32_t, 3> words{header.length, header.stream, static_cast<std::uint32_t>(header.kind)};
+  static_assert(sizeof words == kFrameHeaderBytes);
+  std::array<char, sizeof words> bytes;
+  std::memcpy(bytes.data(), words.data(), bytes.size());
+  out.append(bytes.data(), bytes.size());
 }
 
 std::optional<FrameHeader> decode_header(std::string_view bytes) {

@@ -67,6 +67,14 @@ std::optional<std::string_view> Value::plain_string() const {
   return inner(raw());
 }
 
+std::optional<std::string_view> Value::string(std::string& room) const {
+  if (const auto plain = plain_string()) return plain;
+  auto unescaped = string();
+  if (!unescaped) return std::nullopt;
+  room = std::move(*unescaped);
+  return room;
+}
+
 bool Value::equals(std::string_view text) const {
   if (!is(Kind::string)) return false;
   if (!document_->tokens_[index_].may_equal(text)) return false;

@@ -52,6 +52,8 @@ class Value {
   std::optional<std::string> string() const;
   // The same without a copy, when the string holds no escape; nullopt otherwise.
   std::optional<std::string_view> plain_string() const;
+  // The same for every string: what holds an escape is unescaped into `room`.
+  std::optional<std::string_view> string(std::string& room) const;
   // True when this is a string that equals `text` after unescaping.
   bool equals(std::string_view text) const;
   // A number written as an integer in the range of the type ("1e2" and "1.0" are not).

@@ -8,9 +8,7 @@
 #include <cstring>
 #include <string_view>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
+#include "base/short_block.hpp"
 
 namespace clawql::json {
 
@@ -23,17 +21,19 @@ constexpr bool is_plain(char c) {
 // The first byte in [at, end) that is not plain, or end. Reads 16 (8 without SSE2) bytes at once, never beyond end.
 inline const char* skip_plain(const char* at, const char* end) {
 #if defined(__SSE2__)
-  while (end - at >= 16) {
+  const auto special_in = [](__m128i block) {
+    // Compared as signed bytes, so the first comparison finds controls and 0x80..0xff alike.
+    return static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(
+        _mm_cmplt_epi8(block, _mm_set1_epi8(0x20)),
+        _mm_or_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8('"')), _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'))))));
+  };
+  for (; end - at >= 16; at += 16) {
     __m128i block;
     std::memcpy(&block, at, sizeof block);
-    // Compared as signed bytes, so the first comparison finds controls and 0x80..0xff alike.
-    const __m128i special = _mm_or_si128(
-        _mm_cmplt_epi8(block, _mm_set1_epi8(0x20)),
-        _mm_or_si128(_mm_cmpeq_epi8(block, _mm_set1_epi8('"')), _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'))));
-    const auto mask = static_cast<unsigned>(_mm_movemask_epi8(special));
-    if (mask != 0) return at + std::countr_zero(mask);
-    at += 16;
+    if (const unsigned mask = special_in(block); mask != 0) return at + std::countr_zero(mask);
   }
+  // The zeros behind the text are special, so one is always found.
+  return at + std::countr_zero(special_in(base::load_short(at, static_cast<std::size_t>(end - at))));
 #else
   constexpr std::uint64_t kOnes = 0x0101010101010101U;
   constexpr std::uint64_t kHigh = kOnes << 7;
@@ -46,9 +46,9 @@ inline const char* skip_plain(const char* at, const char* end) {
     if (((block | (block - kOnes * 0x20) | (quote - kOnes) | (backslash - kOnes)) & kHigh) != 0) break;
     at += 8;
   }
-#endif
   while (at != end && is_plain(*at)) ++at;
   return at;
+#endif
 }
 
 // Length (2 to 4) of the UTF-8 sequence at `at`, whose first byte is >= 0x80; 0 when it is none: overlong, surrogate,

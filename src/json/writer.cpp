@@ -34,8 +34,12 @@ bool stands_before(std::string_view left, std::string_view right) {
 
 }  // namespace
 
-void append_string(std::string& text_out, std::string_view text) {
-  base::Appender out(text_out, text.size() + 2);
+void append_string(std::string& out, std::string_view text) {
+  base::Appender appender(out, text.size() + 2);
+  append_string(appender, text);
+}
+
+void append_string(base::Appender& out, std::string_view text) {
   out.put('"');
   const char* at = text.data();
   const char* const end = at + text.size();

@@ -7,10 +7,13 @@
 #include <utility>
 #include <vector>
 
+#include "base/appender.hpp"
+
 namespace clawql::json {
 
 // Appends `text` as a JSON string with quotes. `text` must be valid UTF-8 (bytes that are not are replaced by U+FFFD).
 void append_string(std::string& out, std::string_view text);
+void append_string(base::Appender& out, std::string_view text);
 std::string quoted(std::string_view text);
 
 // Edits of one text: `slice` must be a view into the text, slices must not overlap.

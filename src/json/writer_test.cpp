@@ -14,6 +14,16 @@ TEST(Writer, escapes_what_must_be_escaped_and_nothing_else) {
   EXPECT_EQ(json::quoted("ä€😀"), "\"ä€😀\"");
 }
 
+TEST(Writer, escapes_at_every_place_of_texts_of_every_length) {
+  for (std::size_t size = 1; size < 40; ++size) {
+    for (std::size_t place = 0; place < size; ++place) {
+      std::string text(size, 'x');
+      text[place] = '\n';
+      EXPECT_EQ(json::quoted(text), '"' + std::string(place, 'x') + "\\n" + std::string(size - place - 1, 'x') + '"');
+    }
+  }
+}
+
 TEST(Writer, replaces_bytes_that_are_no_utf8) {
   EXPECT_EQ(json::quoted("a\xff\xc3"), "\"a\xef\xbf\xbd\xef\xbf\xbd\"");
   EXPECT_EQ(json::quoted("\xed\xa0\x80"), "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");

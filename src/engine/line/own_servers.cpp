@@ -6,6 +6,7 @@
 #include "engine/mcp/log_level.hpp"
 #include "engine/upstream/client_features.hpp"
 #include "engine/upstream/one_line.hpp"
+#include "engine/upstream/related_task.hpp"
 
 namespace clawql::engine::line {
 namespace {
@@ -112,9 +113,9 @@ void SessionServers::set(const std::vector<mcp::ServerSlot>& entries) {
   view_.refresh();
   processes_.keep_only(entries, mcp::Isolation::session, [this](upstream::OwnServer& gone) {
     asks_.server_ended(gone);
-    all_.forget_subscriptions(gone);
+    all_.forget(gone);
   });
-  if (session_.log_level) set_log_level(mcp::to_string(*session_.log_level));
+  if (const auto level = session_.log_level()) set_log_level(mcp::to_string(*level));
   if (begun_) start_eager();
 }
 
@@ -153,6 +154,7 @@ void SessionServers::on_roots_pause_over() {
 
 void SessionServers::end() {
   asks_.end();
+  processes_.for_each([&](const upstream::OwnServer& gone) { all_.forget(gone); });
   processes_.end_all();
 }
 
@@ -171,10 +173,11 @@ void SessionServers::on_notification(upstream::Server& server, const json::Docum
   if (own == nullptr) return;
   if (method.equals("notifications/cancelled")) return asks_.taken_back(*own, message.root());
   if (method.equals("notifications/elicitation/complete")) return asks_.tell(*own, message.root());
-  if (!method.equals("notifications/message")) return all_.parts_.shared.on_notification(server, message);
+  if (!method.equals("notifications/message") || upstream::names_task(message.root().find("params")))
+    return all_.parts_.shared.on_notification(server, message);
   const auto level =
       mcp::parse_log_level(message.root().find("params").find("level").plain_string().value_or(std::string_view{}));
-  if (level && *level >= session_.log_level.value_or(kDefaultLevel)) asks_.tell(*own, message.root());
+  if (level && *level >= session_.log_level().value_or(kDefaultLevel)) asks_.tell(*own, message.root());
 }
 
 void SessionServers::on_request(upstream::Server& server, const json::Document& message) {
@@ -199,7 +202,7 @@ void OwnServers::set_entries(std::vector<mcp::ServerSlot> entries) {
   });
   for (const auto& [principal, household] : households_)
     household->processes.keep_only(entries_, mcp::Isolation::principal,
-                                   [this](upstream::OwnServer& gone) { forget_subscriptions(gone); });
+                                   [this](upstream::OwnServer& gone) { forget(gone); });
 }
 
 // Of a session that was there before the configuration had such entries nothing is known that its client can do.
@@ -212,8 +215,9 @@ void OwnServers::welcome(mcp::Session& session, json::Value declared) {
   made.view().take_unannounced();  // it has not seen anything else
 }
 
-// Whoever subscribed to something of it hears no more.
-void OwnServers::forget_subscriptions(const upstream::Server& server) {
+// Whoever subscribed to something of it hears no more, and its tasks are gone.
+void OwnServers::forget(const upstream::Server& server) {
+  if (server.generation() != 0) parts_.core.common.tasks.process_ended(server.generation(), parts_.core.loop.now());
   parts_.core.subscriptions.move_from(server, [](std::string_view) -> upstream::Server* { return nullptr; });
 }
 

@@ -129,7 +129,7 @@ class OwnServers {
   Household& household(identity::KnownPrincipal& principal);
   upstream::Server* of_principal(identity::KnownPrincipal& principal, const mcp::ServerSlot& entry);
   void set_modern(Household& household);
-  void forget_subscriptions(const upstream::Server& server);
+  void forget(const upstream::Server& server);
 
   Parts parts_;
   std::vector<mcp::ServerSlot> entries_;

@@ -58,6 +58,20 @@ TEST_F(ReplayTest, an_answer_in_time_is_json) {
   EXPECT_TRUE(stream.ended);
 }
 
+TEST_F(ReplayTest, an_answer_in_time_that_is_taken_slowly_is_json) {
+  DoorStream& stream = rig.send(call("1", "t"), {.session = session, .reads = false});
+  server->answer(0, R"({"content":[")" + std::string(200'000, 'x') + R"("]})");
+  rig.wait(base::Milliseconds{600});
+  rig.wait(base::Milliseconds{61'000});
+  EXPECT_EQ(stream.type, ipc::ContentType::json);
+  EXPECT_FALSE(stream.ended);
+  stream.reads = true;
+  rig.door->credit(stream.stream, static_cast<std::uint32_t>(stream.body.size()));
+  rig.run();
+  EXPECT_TRUE(stream.ended);
+  EXPECT_EQ(stream.body.size(), stream.length);
+}
+
 TEST_F(ReplayTest, what_was_missed_comes_with_the_next_get_and_nothing_else) {
   DoorStream& stream = rig.post(call("1", "t"), session);
   server->notify(0, log_message("first"));

@@ -44,14 +44,8 @@ consteval bool in_order() {
 static_assert(in_order(), "kMethods must list every Method in the order of the enum");
 
 Method method_of(json::Value value) {
-  std::string unescaped;
-  std::string_view text;
-  if (const auto plain = value.plain_string()) {
-    text = *plain;
-  } else if (auto owned = value.string()) {
-    unescaped = std::move(*owned);
-    text = unescaped;
-  }
+  std::string room;
+  const std::string_view text = value.string(room).value_or(std::string_view());
   for (const auto& [word, method] : kMethods)
     if (method != Method::other && word == text) return method;
   return Method::other;
@@ -64,18 +58,20 @@ struct Members {
 
 Members members_of(json::Value message) {
   Members found;
+  std::string room;
   for (const auto& [key, value] : message.members()) {
-    if (key.equals("jsonrpc"))
+    const std::string_view name = *key.string(room);
+    if (name == "jsonrpc")
       found.version = value;
-    else if (key.equals("id"))
+    else if (name == "id")
       found.id = value;
-    else if (key.equals("method"))
+    else if (name == "method")
       found.method = value;
-    else if (key.equals("params"))
+    else if (name == "params")
       found.params = value;
-    else if (key.equals("result"))
+    else if (name == "result")
       found.result = value;
-    else if (key.equals("error"))
+    else if (name == "error")
       found.error = value;
   }
   return found;
@@ -119,6 +115,7 @@ std::expected<Message, Message::Invalid> Message::read(json::Value value) {
     message.kind_ = MessageKind::response;
     message.is_error_ = static_cast<bool>(members.error);
     message.id_ = usable_id;
+    message.result_ = members.result;
     return message;
   }
   if (!is_lawful_call(members)) return std::unexpected(invalid);

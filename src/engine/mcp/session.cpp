@@ -1,6 +1,7 @@
 #include "engine/mcp/session.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "base/check.hpp"
@@ -18,19 +19,16 @@ void append_hex(std::string& out, std::uint8_t byte) {
   out += kHex[byte & 15U];
 }
 
-// 0…15, or 16 for what is no lower-case hex digit.
-constexpr unsigned nibble(char c) {
-  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-  if (c >= 'a' && c <= 'f') return static_cast<unsigned>(c - 'a' + 10);
-  return 16;
-}
+constexpr std::uint8_t kNoDigit = 0x80;
 
-std::optional<std::uint8_t> read_hex(std::string_view two) {
-  const unsigned high = nibble(two[0]);
-  const unsigned low = nibble(two[1]);
-  if (high > 15 || low > 15) return std::nullopt;
-  return static_cast<std::uint8_t>(high << 4U | low);
+// Of each byte the value as a lower-case hexadecimal digit, or kNoDigit.
+consteval std::array<std::uint8_t, 256> make_digits() {
+  std::array<std::uint8_t, 256> digits{};
+  digits.fill(kNoDigit);
+  for (std::uint8_t i = 0; i < kHex.size(); ++i) digits[static_cast<unsigned char>(kHex[i])] = i;
+  return digits;
 }
+constexpr std::array<std::uint8_t, 256> kDigits = make_digits();
 
 }  // namespace
 
@@ -45,15 +43,17 @@ Result<SessionId> SessionId::make(std::uint8_t shard) {
 
 std::optional<SessionId> SessionId::parse(std::string_view text) {
   if (text.size() != kTextLength) return std::nullopt;
+  unsigned seen = 0;  // every digit's bits, to find one that is none at the end
+  const auto read = [&](std::size_t at) {
+    const unsigned high = kDigits[static_cast<unsigned char>(text[at])];
+    const unsigned low = kDigits[static_cast<unsigned char>(text[at + 1])];
+    seen |= high | low;
+    return static_cast<std::uint8_t>(high << 4U | low);
+  };
   SessionId id;
-  const auto shard = read_hex(text);
-  if (!shard) return std::nullopt;
-  id.shard_ = *shard;
-  for (std::size_t i = 0; i < id.bits_.size(); ++i) {
-    const auto byte = read_hex(text.substr(2 + 2 * i, 2));
-    if (!byte) return std::nullopt;
-    id.bits_[i] = *byte;
-  }
+  id.shard_ = read(0);
+  for (std::size_t i = 0; i < id.bits_.size(); ++i) id.bits_[i] = read(2 + 2 * i);
+  if ((seen & kNoDigit) != 0) return std::nullopt;
   return id;
 }
 
@@ -74,7 +74,8 @@ std::size_t SessionId::Hash::operator()(const SessionId& id) const {
 // ---- Session
 
 Session::Session(SessionId id, identity::KnownPrincipal& principal, Version version, View& shared)
-    : Client(principal, version, shared), id_(id), audit_name_(audit::sha256_hex(id.text()).substr(0, 16)) {
+    : Client(principal, version, shared), id_(id) {
+  audit::sha256_hex(id.text()).copy(audit_name_.data(), audit_name_.size());
   ++principal.sessions;
 }
 
@@ -124,9 +125,27 @@ Session* Sessions::find(std::string_view id_text, const identity::KnownPrincipal
   return found->second.get();
 }
 
+Session* Sessions::find(const SessionId& id) const {
+  const auto found = sessions_.find(id);
+  return found == sessions_.end() ? nullptr : found->second.get();
+}
+
 void Sessions::close(Session& session) {
   CLAWQL_CHECK(session.in_flight() == 0 && session.streams() == 0);
+  if (session.log_level_) --by_log_level_[static_cast<std::size_t>(*session.log_level_)];
   sessions_.erase(SessionId(session.id()));
+}
+
+void Sessions::set_log_level(Session& session, LogLevel level) {
+  if (session.log_level_) --by_log_level_[static_cast<std::size_t>(*session.log_level_)];
+  ++by_log_level_[static_cast<std::size_t>(level)];
+  session.log_level_ = level;
+}
+
+std::optional<LogLevel> Sessions::least_log_level() const {
+  for (std::size_t level = 0; level < by_log_level_.size(); ++level)
+    if (by_log_level_[level] > 0) return static_cast<LogLevel>(level);
+  return std::nullopt;
 }
 
 void Sessions::for_each(const std::function<void(Session&)>& visit) {

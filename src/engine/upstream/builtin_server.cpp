@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/appender.hpp"
 #include "base/check.hpp"
 #include "engine/upstream/indented_json.hpp"
 #include "json/writer.hpp"
@@ -35,13 +36,20 @@ std::string_view edited(const OutgoingRequest& request, std::string_view value) 
 }
 
 constexpr std::string_view kBeforeId = R"({"jsonrpc":"2.0","id":)";
+constexpr std::size_t kAroundContent = 128;  // bytes of an answer that are not its content
 
 std::string response_text(const Result<std::string>& result) {
-  std::string text(kBeforeId);
-  text += R"(0,"result":{"content":[{"type":"text","text":)";
-  json::append_string(text,
-                      result ? *result : IndentedJson().flag("ok", false).text("error", result.error().message).str());
-  text += result ? "}]}}" : R"(}],"isError":true}})";
+  const std::string content =
+      result ? std::string() : IndentedJson().flag("ok", false).text("error", result.error().message).str();
+  const std::string_view shown = result ? *result : content;
+  std::string text;
+  {
+    base::Appender out(text, kAroundContent + shown.size() + shown.size() / 2);  // every third byte may be escaped
+    out.put(kBeforeId);
+    out.put(R"(0,"result":{"content":[{"type":"text","text":)");
+    json::append_string(out, shown);
+    out.put(result ? "}]}}" : R"(}],"isError":true}})");
+  }
   return text;
 }
 
@@ -79,15 +87,18 @@ Description BuiltinServer::describe() const {
 }
 
 BuiltinServer::Principal& BuiltinServer::principal(const std::string& name) {
-  if (!principals_.contains(name) && principals_.size() >= kPrincipals)
-    principals_.erase(
-        std::ranges::min_element(principals_, {}, [](const auto& entry) { return entry.second->last_use; }));
-  auto& place = principals_[name];
-  if (!place)
-    place.reset(new Principal{AuditTool(log_, clock_, name, limits_.audit_ring),
-                              CacheTool({.entries = limits_.cache_entries, .bytes = limits_.cache_bytes}, shared_)});
-  place->last_use = ++uses_;
-  return *place;
+  auto found = principals_.find(name);
+  if (found == principals_.end()) {
+    if (principals_.size() >= kPrincipals)
+      principals_.erase(
+          std::ranges::min_element(principals_, {}, [](const auto& entry) { return entry.second->last_use; }));
+    std::unique_ptr<Principal> made(
+        new Principal{AuditTool(log_, clock_, name, limits_.audit_ring),
+                      CacheTool({.entries = limits_.cache_entries, .bytes = limits_.cache_bytes}, shared_)});
+    found = principals_.emplace(name, std::move(made)).first;
+  }
+  found->second->last_use = ++uses_;
+  return *found->second;
 }
 
 Result<std::string> BuiltinServer::run(json::Value params, std::string_view raw_name,

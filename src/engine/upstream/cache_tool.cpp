@@ -1,6 +1,7 @@
 #include "engine/upstream/cache_tool.hpp"
 
 #include <array>
+#include <utility>
 
 #include "engine/upstream/indented_json.hpp"
 
@@ -72,7 +73,7 @@ Result<std::string> CacheTool::set(const ToolArguments& arguments) {
   IndentedJson result = good("set");
   result.text("key", key);
   if (evicted > 0) result.number("evicted", evicted);
-  return result.str();
+  return std::move(result).str();
 }
 
 Result<std::string> CacheTool::get(const ToolArguments& arguments) {
@@ -82,7 +83,7 @@ Result<std::string> CacheTool::get(const ToolArguments& arguments) {
   IndentedJson result;
   result.flag("ok", true).flag("hit", value != nullptr).text("key", key);
   if (value != nullptr) result.text("value", *value);
-  return result.str();
+  return std::move(result).str();
 }
 
 Result<std::string> CacheTool::erase(const ToolArguments& arguments) {

@@ -1,11 +1,15 @@
 #include "engine/upstream/indented_json.hpp"
 
+#include <utility>
+
 #include "json/writer.hpp"
 
 namespace clawql::engine::upstream {
 namespace {
 
 constexpr std::size_t kStep = 2;
+constexpr std::size_t kUsualText = 128;   // bytes
+constexpr std::size_t kAroundMember = 9;  // a comma, the line's start, the key's quotes, a colon and a blank
 constexpr std::size_t kElementDepth = 2;  // of what stands in an array of the outermost object
 
 void append_line_start(std::string& out, std::size_t depth) {
@@ -30,22 +34,28 @@ void append_array(std::string& out, const std::vector<std::string>& elements, st
 
 }  // namespace
 
-std::string& IndentedJson::member(std::string_view key) {
-  if (text_.size() > 1) text_ += ',';
-  append_line_start(text_, 1);
-  json::append_string(text_, key);
-  text_ += ": ";
-  return text_;
+IndentedJson::IndentedJson() {
+  text_.reserve(kUsualText);
+  text_ += '{';
+}
+
+template <class Put>
+IndentedJson& IndentedJson::member(std::string_view key, std::size_t size, Put put) {
+  const bool is_first = text_.size() == 1;
+  base::Appender out(text_, key.size() + size + kAroundMember);
+  out.put(is_first ? "\n  " : ",\n  ");
+  json::append_string(out, key);
+  out.put(": ");
+  put(out);
+  return *this;
 }
 
 IndentedJson& IndentedJson::raw(std::string_view key, std::string_view json) {
-  member(key) += json;
-  return *this;
+  return member(key, json.size(), [json](base::Appender& out) { out.put(json); });
 }
 
 IndentedJson& IndentedJson::text(std::string_view key, std::string_view value) {
-  json::append_string(member(key), value);
-  return *this;
+  return member(key, value.size() + 2, [value](base::Appender& out) { json::append_string(out, value); });
 }
 
 IndentedJson& IndentedJson::number(std::string_view key, std::size_t value) {
@@ -57,8 +67,9 @@ IndentedJson& IndentedJson::flag(std::string_view key, bool value) {
 }
 
 IndentedJson& IndentedJson::array(std::string_view key, const std::vector<std::string>& elements) {
-  append_array(member(key), elements, 1);
-  return *this;
+  std::string json;
+  append_array(json, elements, 1);
+  return raw(key, json);
 }
 
 IndentedJson& IndentedJson::texts(std::string_view key, const std::vector<std::string_view>& values) {
@@ -76,7 +87,7 @@ IndentedJson& IndentedJson::objects(std::string_view key, const std::vector<Inde
 }
 
 // Strings hold no line feed, so each one here begins a line.
-std::string IndentedJson::str(std::size_t depth) const {
+std::string IndentedJson::str(std::size_t depth) const& {
   std::string out;
   out.reserve(text_.size() + 2);
   if (depth == 0) {
@@ -92,6 +103,11 @@ std::string IndentedJson::str(std::size_t depth) const {
   append_line_start(out, depth);
   out += '}';
   return out;
+}
+
+std::string IndentedJson::str() && {
+  text_ += "\n}";
+  return std::move(text_);
 }
 
 }  // namespace clawql::engine::upstream

@@ -17,8 +17,8 @@ std::size_t characters(std::string_view text) {
 
 }  // namespace
 
-Result<ToolArguments::Given> ToolArguments::read(json::Value value, const ArgumentSpec& spec) {
-  Given given{.name = spec.name, .text = {}};
+Status ToolArguments::read(json::Value value, const ArgumentSpec& spec, Given& given) {
+  given.name = spec.name;
   switch (spec.kind) {
     case ArgumentSpec::Kind::text: {
       auto text = value.string();
@@ -27,14 +27,14 @@ Result<ToolArguments::Given> ToolArguments::read(json::Value value, const Argume
       if (length < spec.least) return fail(fmt::format("`{}` must not be empty", spec.name));
       if (length > spec.most) return fail(fmt::format("`{}` may have at most {} characters", spec.name, spec.most));
       given.text = std::move(*text);
-      return given;
+      return {};
     }
     case ArgumentSpec::Kind::integer: {
       const auto number = value.uint64();
       if (!number || *number < spec.least || *number > spec.most)
         return fail(fmt::format("`{}` must be an integer from {} to {}", spec.name, spec.least, spec.most));
       given.integer = *number;
-      return given;
+      return {};
     }
   }
   return fail("unknown kind of argument");
@@ -44,11 +44,11 @@ Result<ToolArguments> ToolArguments::parse(json::Value value, std::span<const Ar
   ToolArguments arguments;
   if (!value) return arguments;
   if (!value.is(json::Kind::object)) return fail("`arguments` must be an object");
+  arguments.given_.reserve(std::min(value.size(), specs.size()));
   for (const auto& [key, member] : value.members()) {
     const auto spec = std::ranges::find_if(specs, [&](const ArgumentSpec& each) { return key.equals(each.name); });
     if (spec == specs.end()) return fail(fmt::format("unknown argument {}", key.raw().substr(0, kShownName)));
-    CLAWQL_TRY(auto given, read(member, *spec));
-    arguments.given_.push_back(std::move(given));
+    CLAWQL_CHECKED(read(member, *spec, arguments.given_.emplace_back()));
   }
   return arguments;
 }

@@ -38,7 +38,7 @@ class ToolArguments {
     std::string text;
     std::size_t integer = 0;
   };
-  static Result<Given> read(json::Value value, const ArgumentSpec& spec);
+  static Status read(json::Value value, const ArgumentSpec& spec, Given& given);
   const Given* find(std::string_view name) const;
   std::vector<Given> given_;
 };

@@ -47,6 +47,7 @@ class Host:
             raise
 
     def _link_up(self):
+        self.run(f"install -m 755 {OPENER} /run/bin/opener.py")  # where every user can read it
         self.run("ip link set lo up")
         self.run("ip netns add blue && ip link add veth0 type veth peer name peer0 netns blue")
         self.run("ip addr add 10.9.0.1/24 dev veth0 && ip link set veth0 up")
@@ -62,7 +63,7 @@ class Host:
 
     def open(self, program=machine.PYTHON, space=None, pid=True, prefix=(), words=(), **want):
         prefix = [*(["ip", "netns", "exec", space] if space else []), *prefix]
-        return Opened(self.inside(*prefix, program, OPENER, *words, *(f"{key}={value}" for key, value in want.items()), pid=pid))
+        return Opened(self.inside(*prefix, program, "/run/bin/opener.py", *words, *(f"{key}={value}" for key, value in want.items()), pid=pid))
 
     def clawql(self, *arguments, prefix=()):
         return subprocess.run(self.inside(*prefix, machine.program("clawql"), "ports", *arguments), capture_output=True, text=True)

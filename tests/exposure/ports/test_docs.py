@@ -11,7 +11,7 @@ PAGE = (machine.ROOT / "docs" / "ports.md").read_text()
 UNIT = (machine.ROOT / "deploy" / "systemd" / "clawql-ports-audit.service").read_text()
 SYSTEMCTL = """#!/bin/sh -e
 [ "$1 $2 $3" = "enable --now clawql-ports-audit.timer" ]
-cd /etc/systemd/system && systemd-analyze verify ./clawql-ports-audit.timer ./clawql-ports-audit.service
+cd /etc/systemd/system && systemd-analyze verify --man=no ./clawql-ports-audit.timer ./clawql-ports-audit.service
 """
 
 
