@@ -60,11 +60,15 @@ std::string server_details(const Value& server) {
   return out;
 }
 
-// The instances of a server that is not shared: how many there are, in which state, and their processes.
-std::string instances_text(const Value& server) {
+// The instances of a server that is not shared: how many processes there are, in which state, and how they serve those
+// who have one (who has it idle has a stopped one).
+std::string instances_text(const Value& server, const Value& of_engine) {
   const std::string isolation = text_at(server, "isolation");
   if (isolation.empty() || isolation == "shared") return "";
-  std::string states, pids;
+  std::string states, pids, served;
+  for (const char* state : {"ready", "starting", "failed", "stopped"})
+    if (of_engine.find(state).uint64().value_or(0) > 0)
+      served += (served.empty() ? "; " : ", ") + number_at(of_engine, state) + " " + state;
   for (const char* state : {"running", "waiting", "stopping"})
     if (server.find(state).uint64().value_or(0) > 0)
       states += (states.empty() ? "" : ", ") + number_at(server, state) + " " + state;
@@ -72,7 +76,7 @@ std::string instances_text(const Value& server) {
     if (instance.find("pid").uint64().value_or(0) > 0)
       pids += (pids.empty() ? "; pid " : ", ") + number_at(instance, "pid");
   return "      an instance for each " + printable(isolation) + ", at most " + number_at(server, "max_instances") +
-         ": " + (states.empty() ? "none" : states) + pids + "\n";
+         ": " + (states.empty() ? "none" : states) + pids + served + "\n";
 }
 
 Value named(const Value& list, std::string_view name) {
@@ -93,7 +97,7 @@ std::string servers_text(const Value& engine, const Value& supervisor) {
   for (const Value server : engine.find("servers").elements()) {
     const auto end = lines.find('\n', at);
     out += lines.substr(at, end + 1 - at) + server_details(server);
-    out += instances_text(named(supervisor.find("servers"), text_at(server, "name")));
+    out += instances_text(named(supervisor.find("servers"), text_at(server, "name")), server.find("instances"));
     at = end + 1;
   }
   return out;

@@ -23,7 +23,8 @@ STATUS = {
         "findings": [], "warnings": []},
     "engine": {
         "sessions": 2, "principals": 1,
-        "servers": [{"name": "good", "state": "ready", "tools": 3, "calls": 5},
+        "servers": [{"name": "good", "state": "ready", "tools": 3, "calls": 5,
+                     "instances": {"stopped": 4, "starting": 0, "ready": 2, "failed": 1, "calls_in_flight": 0}},
                     {"name": "bad", "state": "failed", "reason": "exited with status 1", "last_stderr": ["no \u001b[31mmodule"]}],
         "hidden": [{"item": "read", "owner": "b", "hidden_by": "a"}], "refusals": {"guard.host": 4}}}
 
@@ -105,7 +106,7 @@ def test_status_shows_what_the_gateway_says_and_fails_for_a_failed_server(played
     shown = clawql("status", "--socket", tmp_path / "admin.sock")
     assert shown.returncode == 1, shown
     for part in ("clawql 9, pid 7", "unix:/g.sock", "good  ready", "exited with status 1", "sessions: 2", "4 × guard.host",
-                 "an instance for each session, at most 16: 2 running, 1 waiting; pid 21, 23\n"):
+                 "an instance for each session, at most 16: 2 running, 1 waiting; pid 21, 23; 2 ready, 1 failed, 4 stopped\n"):
         assert part in shown.stdout
     assert shown.stdout.count("an instance for each") == 1
     assert "\x1b" not in shown.stdout

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/line/line_rig.hpp"
+#include "engine/line/status.hpp"
 
 namespace clawql::engine::line {
 namespace {
@@ -270,6 +271,15 @@ TEST_F(AsksTest, a_change_of_the_instance_is_announced_to_its_session_alone) {
   rig.wait(base::Milliseconds(200));
   EXPECT_THAT(ours.body.substr(before.size()), HasSubstr("notifications/tools/list_changed"));
   EXPECT_THAT(theirs.body, Not(HasSubstr("list_changed")));
+}
+
+TEST_F(AsksTest, the_status_counts_the_instances_of_an_entry_by_state) {
+  open();
+  open();
+  server->current = upstream::State::failed;
+  const std::string status = status_json(rig.shard->core());
+  EXPECT_THAT(status, HasSubstr(R"("instances":{"stopped":0,"starting":0,"ready":1,"failed":1,"calls_in_flight":0})"));
+  EXPECT_EQ(status.find("instances"), status.rfind("instances")) << "not of the entry that all share";
 }
 
 TEST_F(AsksTest, many_changes_of_roots_reach_the_server_as_one_a_second) {

@@ -27,10 +27,18 @@
 namespace clawql::engine::line {
 
 // What a shard says of itself to shard 0, for `clawql status`.
+// The instances of an entry that sessions or principals have for themselves.
+struct InstancesStatus {
+  std::string entry;
+  std::array<std::size_t, upstream::kAllStates.size()> in_state{};  // how many are
+  std::size_t in_flight = 0;                                        // calls
+};
+
 struct ShardStatus {
   std::size_t sessions = 0, in_flight = 0;
   std::vector<std::string> principals;                       // names of those with a session there
   std::vector<upstream::Description> servers;                // that it owns
+  std::vector<InstancesStatus> instances;                    // there
   std::array<std::uint64_t, base::kReasonCount> refusals{};  // of all shards; those that it has met
 };
 

@@ -265,6 +265,13 @@ void OwnServers::for_each_view(const std::function<void(mcp::View&)>& visit) {
   });
 }
 
+void OwnServers::for_each_server(const std::function<void(const upstream::OwnServer&)>& visit) const {
+  for (const auto& [principal, household] : households_) household->processes.for_each(visit);
+  parts_.core.sessions.for_each([&](mcp::Session& session) {
+    if (const auto* const own = own_of(session)) own->processes().for_each(visit);
+  });
+}
+
 void OwnServers::refresh() {
   bool changed = false;
   for_each_view([&](mcp::View& view) { changed = view.refresh().any() || changed; });

@@ -59,6 +59,7 @@ class SessionServers final : public mcp::Session::Own, private upstream::Server:
   void roots_changed(std::string_view message);
   static constexpr base::Milliseconds kRootsPause{1000};
   void end();
+  const OwnProcesses& processes() const { return processes_; }
 
  private:
   void start_eager();
@@ -102,6 +103,8 @@ class OwnServers {
   void for_each_view(const std::function<void(mcp::View&)>& visit);
   // Merges them all anew, because shared servers changed.
   void refresh();
+  // Everything that somebody has for himself.
+  void for_each_server(const std::function<void(const upstream::OwnServer&)>& visit) const;
   // Of principals: the least that any session wants.
   void set_log_level(std::string_view level);
 

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "engine/line/own_servers.hpp"
 #include "json/writer.hpp"
 
 namespace clawql::engine::line {
@@ -48,7 +49,36 @@ void append_server(std::string& out, const upstream::Description& server) {
       server.tools, server.resources, server.prompts, server.calls_in_flight, server.calls, server.starts,
       server.protocol_errors);
   append_strings(out, "not_offered", server.not_offered);
-  out += '}';
+}
+
+// Nothing for an entry that all share.
+void append_instances(std::string& out, const InstancesStatus& instances) {
+  out += R"(,"instances":{)";
+  for (const upstream::State state : upstream::kAllStates)
+    fmt::format_to(std::back_inserter(out), R"("{}":{},)", upstream::to_string(state),
+                   instances.in_state[static_cast<std::size_t>(state)]);
+  fmt::format_to(std::back_inserter(out), R"("calls_in_flight":{}}})", instances.in_flight);
+}
+
+void add(std::vector<InstancesStatus>& all, const InstancesStatus& more) {
+  const auto found = std::ranges::find(all, more.entry, &InstancesStatus::entry);
+  InstancesStatus& sum = found != all.end() ? *found : all.emplace_back(InstancesStatus{.entry = more.entry});
+  for (std::size_t i = 0; i < sum.in_state.size(); ++i) sum.in_state[i] += more.in_state[i];
+  sum.in_flight += more.in_flight;
+}
+
+std::vector<InstancesStatus> instances_of(const Core& core) {
+  std::vector<InstancesStatus> all;
+  for (const mcp::ServerSlot& slot : core.entries)
+    if (slot.isolation != mcp::Isolation::shared) all.push_back({.entry = slot.name});
+  if (core.own_servers == nullptr) return all;
+  core.own_servers->for_each_server([&](const upstream::OwnServer& server) {
+    InstancesStatus one{.entry = server.name()};
+    ++one.in_state[static_cast<std::size_t>(server.state())];
+    one.in_flight = server.describe().calls_in_flight;
+    add(all, one);
+  });
+  return all;
 }
 
 using Refusals = std::array<std::uint64_t, base::kReasonCount>;
@@ -77,6 +107,7 @@ ShardStatus sum(ShardStatus all, const std::vector<ShardStatus>& others) {
     all.sessions += shard.sessions;
     all.in_flight += shard.in_flight;
     all.principals.insert(all.principals.end(), shard.principals.begin(), shard.principals.end());
+    for (const InstancesStatus& instances : shard.instances) add(all.instances, instances);
     // The counters are common; a shard knows those of reasons that it has met.
     for (std::size_t i = 0; i < all.refusals.size(); ++i)
       all.refusals[i] = std::max(all.refusals[i], shard.refusals[i]);
@@ -94,6 +125,7 @@ ShardStatus status_of(const Core& core) {
                      .in_flight = core.in_flight,
                      .principals = core.principals.with_sessions(),
                      .servers = {},
+                     .instances = instances_of(core),
                      .refusals = {}};
   for (const mcp::ServerSlot& slot : core.entries)
     if (slot.owned) status.servers.push_back(slot.server->describe());
@@ -110,6 +142,9 @@ std::string status_json(const Core& core) {
   for (const mcp::ServerSlot& slot : core.entries) {
     if (!std::exchange(first_server, false)) out += ',';
     append_server(out, describe(slot, core.others));
+    const auto own = std::ranges::find(all.instances, slot.name, &InstancesStatus::entry);
+    if (own != all.instances.end()) append_instances(out, *own);
+    out += '}';
   }
   out += R"(],"hidden":[)";
   bool first = true;

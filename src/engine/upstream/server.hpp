@@ -4,6 +4,7 @@
 // that owns it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -59,6 +60,7 @@ class CallSink {
 };
 
 enum class State : std::uint8_t { stopped, starting, ready, failed };
+inline constexpr std::array kAllStates{State::stopped, State::starting, State::ready, State::failed};
 std::string_view to_string(State state);
 
 struct Description {  // for `clawql status`
