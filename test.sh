@@ -7,7 +7,7 @@ usage() {
 usage: ./test.sh [--quick | --long] [--only STEP[,STEP…]]
   (nothing)   every step; at most 70 minutes on a fresh machine with two cores (85 end it), 15 when warm
   --quick     release build, unit and integration tests; at most 3 minutes when warm
-  --long      also what does not fit: long fuzzing, the slow rebinding, soak, a fresh Debian 12 that runs both commands
+  --long      also what does not fit: long fuzzing, the slow rebinding, an hour of chaos, a fresh Debian 12 that runs both commands
   --only      these steps alone (their names are in the summary)
 The whole text of each step is in build/test-results/STEP.log. Last line: N passed, N failed.
 TEXT
@@ -144,9 +144,15 @@ suite integration 900
 
 suite lockdown 300
 suite conformance 300 -n 0  # its tests share a few whole runs of the suite
-suite interop 420 -n 0  # the clients start many processes each, and some have short time-outs of their own
+suite interop 900 -n 0  # the clients start many processes each, and some have short time-outs of their own
 suite attacks 420
 suite browser 240
+# A minute of load (an hour with --long), and the quiet before and after it; it wants what the machine has.
+if [ "$mode" = long ]; then
+  CLAWQL_CHAOS_SECONDS=3600 suite chaos 5400 -n 0
+else
+  suite chaos 420 -n 0
+fi
 suite exposure 900 -n 0  # it looks at the whole machine: nothing else may come and go meanwhile
 
 step asan-build exit 1800 bash -c 'build asan all'

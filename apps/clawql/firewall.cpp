@@ -74,7 +74,7 @@ void add_verify(CLI::App& firewall, int& exit_status) {
   command->add_flag("--ufw-denies", options->ufw_denies,
                     "ufw's default for incoming packets is deny (else: assumed allow)");
   command->add_option("--firewalld-zone", options->zones,
-                      "Offline: a zone file of firewalld; may be given several times");
+                      "Offline: a zone or policy file of firewalld; may be given several times");
   auto* json = command->add_flag("--json", options->as_json, "As JSON");
   command->add_flag("--sarif", options->as_sarif, "As SARIF 2.1.0: the findings")->excludes(json);
   command->add_option("--state", options->state, "Folder that remembers what was applied")->capture_default_str();

@@ -34,6 +34,7 @@ constexpr std::array<RefusalFacts, kReasonCount> kFacts{{
      "Header mismatch: a header that describes the message appears more than once"},
     {body_too_large, 413, 413, true, "limit.body", "Request body too large"},
     {listener_not_served, 404, 404, false, "route.listener", "Not found"},
+    {reads_too_slowly, 408, 408, true, "limit.unread", "Answers were not read"},
     {too_many_connections, 503, 503, true, "limit.connections", "Too many connections"},
     {too_many_requests, 429, 429, false, "limit.requests", "Too many requests in flight"},
     {overloaded, 503, 503, true, "limit.overload", "The gateway is overloaded, try again"},
@@ -63,6 +64,10 @@ constexpr std::array<RefusalFacts, kReasonCount> kFacts{{
     {version_unsupported, 400, -32022, false, "version.unsupported", "Unsupported protocol version"},
     {method_gone, 404, -32601, false, "method.gone", "Method not found"},
     {instance_limit, 200, -32603, false, "limit.instances", "No further instance of this server may be started"},
+    {task_unknown, 200, -32602, false, "task.unknown", "Unknown task"},
+    {task_lost, 200, -32602, false, "task.lost", "The task is gone: the process that ran it has ended"},
+    {task_unsupported, 200, -32601, false, "task.unsupported", "This tool cannot be called as a task"},
+    {task_limit, 200, -32603, false, "limit.tasks", "Too many tasks"},
     {audit_unavailable, 503, -32603, false, "audit.unavailable", "The audit log cannot be written"},
     {internal, 500, -32603, true, "internal", "Internal error"},
 }};

@@ -36,6 +36,7 @@ enum class Reason : std::uint8_t {
   listener_not_served,  // route that this listener does not serve (readyz and metrics beyond loopback, admin beyond its
                         // socket)
   // Admission.
+  reads_too_slowly,  // the connection ends: its client takes nothing of what waits for it
   too_many_connections,
   too_many_requests,   // in flight, a session, peer or overall
   overloaded,          // no room in the channel, or buffered bytes over their limit
@@ -65,6 +66,10 @@ enum class Reason : std::uint8_t {
   version_unsupported,  // 2026-07-28: the claim names a revision that is not spoken here
   method_gone,          // 2026-07-28: no such method (over HTTP a 404)
   instance_limit,       // `isolation`: no further process may be started
+  task_unknown,         // 2025-11-25: never made, over its time, or another principal's
+  task_lost,            // 2025-11-25: the process that ran it has ended
+  task_unsupported,     // 2025-11-25: called as a task, of a server that makes none
+  task_limit,           // 2025-11-25: as many tasks as may be, of a principal or in all
   audit_unavailable,    // `durability: strict` and the record could not be made durable
   internal,
 };

@@ -7,8 +7,6 @@ namespace {
 
 constexpr std::string_view kHealth =
     R"({"status":"ok","transport":"streamable-http","endpoint":"/mcp","version":")" CLAWQL_VERSION R"("})";
-constexpr std::string_view kCorsHeaders =
-    "Content-Type, Authorization, Mcp-Session-Id, Last-Event-ID, MCP-Protocol-Version, Mcp-Method, Mcp-Name";
 
 std::string_view media_type(ipc::ContentType type) {
   switch (type) {
@@ -101,11 +99,11 @@ void append_health(std::string& out, Surroundings& surroundings, const AnswerCon
   append_json(out, fresh(surroundings, 200, context), kHealth, context.is_head);
 }
 
-void append_preflight(std::string& out, Surroundings& surroundings, std::string_view allow,
+void append_preflight(std::string& out, Surroundings& surroundings, const PreflightAnswer& answer,
                       const AnswerContext& context) {
   http::ResponseHead& response = fresh(surroundings, 204, context);
-  response.fields.emplace_back("Access-Control-Allow-Methods", allow);
-  response.fields.emplace_back("Access-Control-Allow-Headers", kCorsHeaders);
+  response.fields.emplace_back("Access-Control-Allow-Methods", answer.allow);
+  response.fields.emplace_back("Access-Control-Allow-Headers", answer.allowed_fields);
   response.fields.emplace_back("Access-Control-Max-Age", "600");
   http::append_response_head(out, response);
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "door/preflight.hpp"
 #include "door/refused.hpp"
 #include "door/surroundings.hpp"
 #include "http/request.hpp"
@@ -25,8 +26,7 @@ bool append_engine_head(std::string& out, Surroundings& surroundings, const ipc:
                         const AnswerContext& context);
 void append_refusal(std::string& out, Surroundings& surroundings, const Refused& refused, const AnswerContext& context);
 void append_health(std::string& out, Surroundings& surroundings, const AnswerContext& context);
-// `allow`: the methods of the route.
-void append_preflight(std::string& out, Surroundings& surroundings, std::string_view allow,
+void append_preflight(std::string& out, Surroundings& surroundings, const PreflightAnswer& answer,
                       const AnswerContext& context);
 
 inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";

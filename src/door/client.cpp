@@ -10,7 +10,6 @@ namespace {
 
 constexpr std::size_t kKeptCapacity = 4U << 10;  // of an idle client's outgoing buffer
 constexpr base::Milliseconds kLinger{1000};
-constexpr base::Milliseconds kSlowestLastRead{30'000};  // for a client to take the last answer
 
 }  // namespace
 
@@ -71,9 +70,17 @@ void Client::on_end_ahead() {
 void Client::on_drained() {
   if (closed_) return;
   admission_.unsent(*this, 0);
+  if (patience_) patience_->clear();
   if (!lingering_) return protocol_->drained();
   if (ended_) return close();
   deadline_.set(kLinger);
+}
+
+// Its bytes are kept here and in the engine: not for ever. One that reads a little now and then keeps its place.
+void Client::on_blocked(bool took) {
+  if (closed_) return;
+  if (!patience_) patience_.emplace(surroundings_.loop, [this] { evict(base::Reason::reads_too_slowly); });
+  if (took || !patience_->is_set()) patience_->set(std::chrono::seconds(surroundings_.snapshot->limits.unread_seconds));
 }
 
 void Client::on_failed(Error) {
@@ -108,7 +115,7 @@ void Client::linger() {
     if (ended_) return close();
     deadline_.set(kLinger);
   } else {
-    deadline_.set(kSlowestLastRead);
+    deadline_.clear();  // on_blocked() looks after it
   }
   stream_.resume();
 }
@@ -117,6 +124,7 @@ void Client::close() {
   if (closed_) return;
   closed_ = true;
   deadline_.clear();
+  if (patience_) patience_->clear();
   stream_.pause();
   admission_.leave(*this);
   if (protocol_ != nullptr) protocol_->client_gone();

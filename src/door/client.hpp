@@ -5,6 +5,7 @@
 
 #include <list>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "door/admission.hpp"
@@ -62,6 +63,7 @@ class Client final : private io::Stream::Handler, public Admission::Guest {
   void on_end() override;
   void on_end_ahead() override;
   void on_drained() override;
+  void on_blocked(bool took) override;
   void on_failed(Error error) override;
   void evict(base::Reason reason) override;
   void on_deadline();
@@ -73,6 +75,7 @@ class Client final : private io::Stream::Handler, public Admission::Guest {
   ipc::Peer peer_;
   io::Stream stream_;
   io::Deadline deadline_;
+  std::optional<io::Deadline> patience_;                // with a client that does not take what waits for it
   std::unique_ptr<Protocol> protocol_;                  // null before the first byte on a Unix socket
   std::list<std::unique_ptr<Client>>::iterator place_;  // in the DoorLoop's list
   bool ended_ = false;

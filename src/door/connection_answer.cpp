@@ -84,7 +84,7 @@ void Connection::answer_here(const Routed& routed) {
   closes_ = must_close();
   std::string& out = client_.stream().out();
   if (const auto* preflight = std::get_if<PreflightAnswer>(&routed))
-    append_preflight(out, around_, preflight->allow, context(closes_));
+    append_preflight(out, around_, *preflight, context(closes_));
   else
     append_health(out, around_, context(closes_));
   client_.stream().flush_soon();

@@ -226,6 +226,51 @@ TEST(Connection, credit_returns_when_the_client_took_the_bytes) {
   EXPECT_TRUE(got.ends_with("0\r\n\r\n"));
 }
 
+TEST(Connection, one_that_takes_nothing_of_its_answer_is_disconnected_after_its_time) {
+  Bench bench;
+  FakeClient client = bench.connect();
+  client.send(post("{}"));
+  bench.settle();
+  bench.engine().last().head({200, ipc::ContentType::event_stream, std::nullopt, {}});
+  bench.engine().last().data(std::string(2'000'000, 'x'));
+  bench.pass(base::Milliseconds(58'000));
+  EXPECT_EQ(bench.door->clients(), 1U);
+  EXPECT_FALSE(bench.engine().last().cancelled);
+  bench.pass(base::Milliseconds(3'000));
+  EXPECT_EQ(bench.door->clients(), 0U);
+  EXPECT_TRUE(bench.engine().last().cancelled);
+  EXPECT_EQ(bench.refused(Reason::reads_too_slowly), 1U);
+  client.read();
+  EXPECT_TRUE(client.ended());
+}
+
+TEST(Connection, one_that_takes_some_of_its_answer_now_and_then_gets_all_of_it) {
+  Bench bench;
+  FakeClient client = bench.connect();
+  client.send(post("{}", "Connection: close\r\n"));
+  bench.settle();
+  bench.engine().last().answer_json(std::string(2'000'000, 'x'));
+  std::string got;
+  for (int i = 0; i < 100 && !client.ended(); ++i) {
+    bench.pass(base::Milliseconds(50'000));
+    got += client.read();
+  }
+  EXPECT_EQ(body_of(got).size(), 2'000'000U);
+  EXPECT_EQ(bench.refused(Reason::reads_too_slowly), 0U);
+}
+
+TEST(Connection, the_last_answer_waits_no_longer_for_its_client) {
+  Bench bench;
+  FakeClient client = bench.connect();
+  client.send(post("{}", "Connection: close\r\n"));
+  bench.settle();
+  bench.engine().last().answer_json(std::string(250'000, 'x'));
+  bench.pass(base::Milliseconds(58'000));
+  EXPECT_EQ(bench.door->clients(), 1U);
+  bench.pass(base::Milliseconds(3'000));
+  EXPECT_EQ(bench.door->clients(), 0U);
+}
+
 TEST(Connection, looks_at_no_further_request_of_a_client_that_does_not_take_its_answers) {
   Bench bench;
   FakeClient client = bench.connect();

@@ -87,16 +87,10 @@ constexpr std::array kForwarded{
     ForwardedField{"authorization", ipc::RequestField::authorization, Reason::http_syntax},
     ForwardedField{"traceparent", ipc::RequestField::traceparent, Reason::http_syntax},
 };
-constexpr std::string_view kParamPrefix = "mcp-param-";
-
 const ForwardedField* find_forwarded(std::string_view name) {
   for (const ForwardedField& entry : kForwarded)
     if (equals_ignoring_case(entry.name, name)) return &entry;
   return nullptr;
-}
-
-bool is_param(std::string_view name) {
-  return name.size() > kParamPrefix.size() && equals_ignoring_case(name.substr(0, kParamPrefix.size()), kParamPrefix);
 }
 
 // ---- the query of /message
@@ -128,11 +122,6 @@ http::Accepts accepted(const http::RequestHead& head) {
     all.event_stream |= some.event_stream;
   }
   return all;
-}
-
-bool is_preflight(const http::RequestHead& head) {
-  return head.method == http::Method::options && head.count("access-control-request-method") > 0 &&
-         head.count("origin") > 0;
 }
 
 std::string_view shown_media(const http::RequestHead& head, std::string_view name) {
@@ -211,7 +200,7 @@ class Router {
   // One value a field: of two, the engine and a server could believe different ones.
   std::optional<Refused> forward_fields() {
     for (const http::Field& field : head_.fields) {
-      if (is_param(field.name)) {
+      if (param_name(field.name)) {
         if (const auto refused = forward_param(field)) return refused;
         continue;
       }
@@ -225,7 +214,7 @@ class Router {
   }
 
   std::optional<Refused> forward_param(const http::Field& field) {
-    const std::string_view name = field.name.substr(kParamPrefix.size());
+    const std::string_view name = *param_name(field.name);
     for (const AdmittedRequest::Place& place : request_.params_) {
       const std::string_view known = std::string_view(request_.composed_).substr(place.begin, place.size);
       if (equals_ignoring_case(known.substr(0, known.find(':')), name))
@@ -284,7 +273,7 @@ std::expected<Routed, Refused> route(const GuardedRequest& request, const Listen
   if (is_preflight(head)) {
     if (request.listed_origin().empty())
       return std::unexpected(Refused{Reason::origin_not_allowed, shown_media(head, "origin"), {}, &request.list()});
-    return PreflightAnswer{entry->allow};
+    return PreflightAnswer{entry->allow, allowed_fields(head)};
   }
   const auto method = method_of(*entry, head.method);
   if (!method) return std::unexpected(Refused{Reason::method_not_allowed, head.method_text, entry->allow});

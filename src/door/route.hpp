@@ -14,6 +14,7 @@
 
 #include "base/limits.hpp"
 #include "door/guard.hpp"
+#include "door/preflight.hpp"
 #include "http/request.hpp"
 #include "ipc/messages.hpp"
 
@@ -77,9 +78,6 @@ class AdmittedRequest {
 
 // Answers the door gives itself.
 struct HealthAnswer {};
-struct PreflightAnswer {
-  std::string_view allow;  // methods of the route, comma separated
-};
 using Routed = std::variant<AdmittedRequest, HealthAnswer, PreflightAnswer>;
 
 // `head_bytes` are those that `request`'s head was parsed from.

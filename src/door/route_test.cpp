@@ -480,5 +480,35 @@ TEST(Cors, only_a_listed_origin_gets_fields_and_its_own_value) {
   expect_refusal(bench, evil, preflight + "https://evil.example\r\n\r\n", Reason::origin_not_allowed, true);
 }
 
+std::string allowed_for(const std::string& asked) {
+  const std::vector<std::string> listed{"https://app.example"};
+  Bench bench({}, {}, listed);
+  FakeClient client = bench.connect();
+  const std::string answer =
+      bench.exchange(client,
+                     "OPTIONS /mcp HTTP/1.1\r\nHost: localhost\r\nAccess-Control-Request-Method: POST\r\nOrigin: "
+                     "https://app.example\r\n" +
+                         (asked.empty() ? "" : "Access-Control-Request-Headers: " + asked + "\r\n") + "\r\n");
+  EXPECT_EQ(status_of(answer), 204) << answer;
+  constexpr std::string_view kName = "Access-Control-Allow-Headers: ";
+  const std::size_t at = answer.find(kName);
+  return at == std::string::npos ? "" : answer.substr(at + kName.size(), answer.find('\r', at) - at - kName.size());
+}
+
+TEST(Cors, a_preflight_admits_the_mirrored_arguments_that_were_asked_for) {
+  const std::string fixed = allowed_for("");
+  EXPECT_TRUE(has(fixed, "Mcp-Name"));
+  EXPECT_EQ(allowed_for("content-type, mcp-param-city, x-other,mcp-param-zip"),
+            fixed + ", mcp-param-city, mcp-param-zip");
+  EXPECT_EQ(allowed_for("mcp-param-, x-evil, *"), fixed);
+  // Out of grammar, or more than a request may have.
+  EXPECT_EQ(allowed_for("mcp-param-a b, mcp-param-c"), fixed);
+  EXPECT_EQ(allowed_for("mcp-param-a\r\nAccess-Control-Request-Headers: mcp-param-b"), fixed);
+  std::string many = "mcp-param-0", long_one = "mcp-param-" + std::string(9000, 'x');
+  for (std::size_t i = 1; i <= kMaxParams; ++i) many += ",mcp-param-" + std::to_string(i);
+  EXPECT_EQ(allowed_for(many), fixed);
+  EXPECT_EQ(allowed_for(long_one), fixed);
+}
+
 }  // namespace
 }  // namespace clawql::door::test

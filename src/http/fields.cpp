@@ -168,4 +168,17 @@ bool list_holds(std::string_view list, std::string_view token) {
   }
 }
 
+std::optional<std::vector<std::string_view>> names_of_list(std::string_view list, std::size_t most) {
+  std::vector<std::string_view> out;
+  while (!list.empty()) {
+    const std::size_t comma = list.find(',');
+    const std::string_view name = trimmed(list.substr(0, comma));
+    list = comma == std::string_view::npos ? std::string_view() : list.substr(comma + 1);
+    if (name.empty()) continue;
+    if (!is_token(name) || out.size() == most) return std::nullopt;
+    out.push_back(name);
+  }
+  return out;
+}
+
 }  // namespace clawql::http

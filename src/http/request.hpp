@@ -123,6 +123,10 @@ inline bool equals_ignoring_case(std::string_view a, std::string_view b) {
          same_letters(a.data(), b.data(), a.size());  // NOLINT(bugprone-suspicious-stringview-data-usage): of that size
 }
 
+// The field names of a comma-divided list (RFC 9110 section 5.6.1, empty elements left out). nullopt: one is no token,
+// or there are more than `most`.
+std::optional<std::vector<std::string_view>> names_of_list(std::string_view list, std::size_t most);
+
 // Media type and Accept, enough for MCP.
 // True for `application/json` with or without parameters, any case (RFC 9110 section 8.3.1).
 bool is_json_media_type(std::string_view content_type);

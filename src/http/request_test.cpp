@@ -191,6 +191,16 @@ std::string written(const ResponseHead& head) {
   return out;
 }
 
+TEST(NamesOfList, takes_tokens_alone_and_not_too_many) {
+  using Names = std::vector<std::string_view>;
+  EXPECT_EQ(names_of_list("content-type, mcp-param-a ,,b", 3), (Names{"content-type", "mcp-param-a", "b"}));
+  EXPECT_TRUE(names_of_list("", 0).value().empty());
+  EXPECT_TRUE(names_of_list(" , ,", 0).value().empty());
+  for (const char* bad : {"a b", "a,b c", "a\"", "a;q=1", "a:b", "\xc3\xa4"})
+    EXPECT_FALSE(names_of_list(bad, 9)) << bad;
+  EXPECT_FALSE(names_of_list("a,b,c", 2));
+}
+
 TEST(ResponseHead, is_written_with_one_framing_or_none) {
   EXPECT_EQ(written({.status = 200, .content_type = "application/json", .content_length = 2}),
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n");

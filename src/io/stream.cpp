@@ -108,10 +108,12 @@ void Stream::on_turn_end() {
 
 void Stream::flush() {
   if (dead_) return;
+  bool took = false;
   while (out_begin_ < out_.size()) {
     const ssize_t size = send(std::string_view(out_).substr(out_begin_));
     if (size >= 0) {
       out_begin_ += static_cast<std::size_t>(size);
+      took = true;
       continue;
     }
     if (errno == EINTR) continue;
@@ -123,7 +125,7 @@ void Stream::flush() {
         out_begin_ = 0;
       }
       watch_->want_write();
-      return;
+      return handler_.on_blocked(took);
     }
     fail_now(errno);
     return;

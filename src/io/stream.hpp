@@ -31,6 +31,8 @@ class Stream final : private Watch::Handler, private TurnEnd {
     virtual void on_end_ahead() {}
     // All that was written has left.
     virtual void on_drained() {}
+    // The peer takes no more for now. `took`: it has taken some since the last time.
+    virtual void on_blocked(bool /*took*/) {}
     // The stream is dead (reset, EPIPE, read error). Nothing will be called any more.
     virtual void on_failed(Error error) = 0;
 

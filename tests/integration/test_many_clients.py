@@ -100,7 +100,7 @@ async def one_client(number, client):
 
 # All of them are two peers. At the default limits (256 in flight of a peer) the hundred on the socket send two at a time;
 # with wider limits all of theirs at once.
-WIDE = {"inFlightPeer": 4096, "inFlight": 8192}
+WIDE = {"inFlightPeer": 4096, "inFlightServer": 4096, "inFlight": 8192}
 
 
 @pytest.mark.parametrize("door,engine,at_once,limits", [(1, 1, 2, {}), (2, 2, 2, {}), (1, 1, CALLS, WIDE), (2, 1, CALLS, WIDE), (2, 2, CALLS, WIDE)])

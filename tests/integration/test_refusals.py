@@ -135,3 +135,13 @@ def test_the_answer_is_the_same_however_the_bytes_are_cut(served, name):
     with http.Connection(served.port) as connection:
         connection.send(data, split=1)
         assert connection.response().status == status
+
+
+def test_a_listed_page_may_send_the_mirrored_arguments_that_it_asks_for(gateway):
+    one = gateway(allowedOrigins=["https://app.example"])
+    fields = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST",
+              "Access-Control-Request-Headers": "content-type,mcp-param-region,x-other"}
+    answer = http.request(one.port, "OPTIONS", "/mcp", fields)
+    assert answer.status == 204 and answer.header("Access-Control-Allow-Origin") == "https://app.example"
+    allowed = answer.header("Access-Control-Allow-Headers").lower().split(", ")
+    assert "mcp-param-region" in allowed and "content-type" in allowed and "x-other" not in allowed

@@ -1,9 +1,10 @@
 """Resources, templates, subscriptions, prompts and completion of two servers as one, for clients of both eras."""
 import json
+import re
 
 import pytest
 
-from support import machine, mcp
+from support import http, machine, mcp
 from support.gateway import Gateway
 
 
@@ -123,6 +124,21 @@ def test_the_server_is_asked_once_for_each_uri_and_told_when_the_last_one_stops(
         two.delete()
         machine.eventually(lambda: subscribed_at(one, "second") == [], 10, "the server was told that nobody listens")
         streams[0].close()
+
+
+def test_what_changes_while_the_connection_of_a_get_is_gone_comes_with_the_next_one(served):
+    with served.client() as one, served.client() as other:
+        one.request("resources/subscribe", {"uri": "beta:///book/1"})
+        machine.eventually(lambda: subscribed_at(other, "second") == ["beta:///book/1"], 10, "the server was asked")
+        fields = one.headers({"Content-Type": None, "Accept": "text/event-stream"})
+        with http.Connection(served.port) as connection:
+            connection.send(http.request_bytes("GET", "/mcp", fields))
+            assert connection.head().status == 200
+            ident = re.search(r"id: (\S+)", connection.chunk().decode()).group(1)
+        other.call("second__touch", {"uri": "beta:///book/1"})
+        stream = mcp.EventStream(served.port, "/mcp", {**fields, "Last-Event-ID": ident}, "localhost")
+        assert stream.wait_for(lambda event: event.get("method") == "notifications/resources/updated")["params"] == {"uri": "beta:///book/1"}
+        stream.close()
 
 
 def test_subscriptions_outlive_a_restart_of_the_server(served):

@@ -19,12 +19,12 @@ class StartFailed(Exception):
 
 
 class Gateway:
-    """`Gateway(mcpServers={…}, limits={…}, …)`: any key of the configuration; `listen` has a default in the test's own
-    folder. `environment` is the supervisor's. Use inside machine.own_namespace()."""
+    """`Gateway(mcpServers={…}, limits={…}, …)`: any key of the configuration; `listen` and `audit` have defaults in
+    the test's own folder. `environment` is the supervisor's. Use inside machine.own_namespace()."""
 
     PORT = 8080
 
-    def __init__(self, environment=None, listen=None, log_format=None, **config):
+    def __init__(self, environment=None, listen=None, audit=None, **config):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cq"))
         self.folder.chmod(0o755)
         self.socket = self.folder / "run" / "gateway.sock"
@@ -34,7 +34,7 @@ class Gateway:
         self.log_file = self.folder / "log"
         self.port = self.PORT
         defaults = {"unix": {"path": str(self.socket), "mode": "0660", "group": "root"}, "http": {"bind": "loopback", "port": self.PORT}}
-        self.config = {"listen": {**defaults, **(listen or {})}, "audit": {"path": str(self.audit_file)}, **config}
+        self.config = {"listen": {**defaults, **(listen or {})}, "audit": {"path": str(self.audit_file), **(audit or {})}, **config}
         self.environment = {"PATH": machine.TOOL_PATH, "HOME": os.path.expanduser("~"), "LANG": "C.UTF-8", **(environment or {})}
         self.supervisor = machine.program("clawql-api")
         self.process = None

@@ -82,7 +82,8 @@ class Process:
 
     @property
     def name(self):
-        return os.path.basename(self.command[0]) if self.command and self.command[0] else ""
+        command = self.command  # once: it may be gone a moment later
+        return os.path.basename(command[0]) if command else ""
 
     def descriptors(self) -> int:
         return len(os.listdir(f"/proc/{self.pid}/fd"))

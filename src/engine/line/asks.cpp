@@ -5,6 +5,9 @@
 #include <algorithm>
 
 #include "engine/line/call.hpp"
+#include "engine/line/tasks.hpp"
+#include "engine/upstream/related_task.hpp"
+#include "json/removal.hpp"
 #include "json/writer.hpp"
 
 namespace clawql::engine::line {
@@ -42,11 +45,16 @@ void Asks::ask(upstream::OwnServer& server, json::Value request) {
   ask->id = id;
   ask->method = method;
   if (token) ask->token = token.raw();
-  ask->call = newest_call(server);
+  ask->call = call_for(server, params);
   ask->began = core_.loop.now();
 
   mcp::Spliced message(request.raw(), id, ask->number);
   if (token) message.replace(token.raw(), ask->number);
+  const auto related = mcp::RelatedTask::towards_client(scope_of(core_, session_, server), params);
+  related.apply(message);
+  if (related.is_there() && !related.is_unknown()) ask->task = upstream::related_task(params).find("taskId").raw();
+  // Nobody told it that the client makes tasks, so it gets an answer as to any other question.
+  if (const std::string_view wish = json::removal_of(params, "task"); !wish.empty()) message.replace(wish, {});
   // Who asks must be shown (client/elicitation, "User Interaction Model"): the client itself knows but the gateway.
   const std::string shown = "[" + server.name() + "] ";
   const json::Value text = params.find("message");
@@ -75,9 +83,23 @@ const Call* Asks::newest_call(const upstream::OwnServer& server) const {
   for (const auto& pending : session_.pending()) {
     const auto* const call = dynamic_cast<const Call*>(pending.get());
     if (call == nullptr || &call->server() != &server || call->asker() == nullptr) continue;
+    if (call->method() == mcp::Method::tasks_get || call->method() == mcp::Method::tasks_cancel) continue;
     if (newest == nullptr || call->upstream_id() > newest->upstream_id()) newest = call;
   }
   return newest;
+}
+
+// Of a task: that which waits for its result, if any. No other outlives the question for sure.
+const Call* Asks::call_for(const upstream::OwnServer& server, json::Value params) const {
+  const auto id = upstream::related_task(params).find("taskId").string();
+  const auto task =
+      id ? core_.common.tasks.find_upstream(server.generation(), *id, core_.loop.now()) : std::optional<mcp::Task>();
+  if (!task) return newest_call(server);
+  for (const auto& pending : session_.pending()) {
+    const auto* const call = dynamic_cast<const Call*>(pending.get());
+    if (call != nullptr && call->asker() != nullptr && call->waits_for_result(task->id)) return call;
+  }
+  return nullptr;
 }
 
 bool Asks::deliver(const Call* call, const mcp::Spliced& message) {
@@ -87,6 +109,14 @@ bool Asks::deliver(const Call* call, const mcp::Spliced& message) {
   std::string whole;
   message.append_to(whole);
   return stream->send(whole);
+}
+
+// What nobody has to answer may wait for the client to come back.
+bool Asks::say(const Call* call, const mcp::Spliced& notification) {
+  if (call != nullptr && call->asker() != nullptr && call->asker()->notify(notification)) return true;
+  std::string whole;
+  notification.append_to(whole);
+  return session_.tell(whole);
 }
 
 base::Milliseconds Asks::time_limit(const upstream::OwnServer& server) const {
@@ -103,12 +133,18 @@ void Asks::taken_back(const upstream::OwnServer& server, json::Value notificatio
   if (found == open_.end()) return;
   const std::unique_ptr<Ask> ask = take(**found);
   record(*ask, audit::Outcome::cancelled, "the server took it back");
-  if (!deliver(ask->call, mcp::Spliced(notification.raw(), id.raw(), ask->number)))
-    core_.metrics.notifications_dropped.add();
+  mcp::Spliced message(notification.raw(), id.raw(), ask->number);
+  const auto related = mcp::RelatedTask::towards_client(scope_of(core_, session_, server), notification.find("params"));
+  related.apply(message);
+  if (!say(ask->call, message)) core_.metrics.notifications_dropped.add();
 }
 
 void Asks::tell(const upstream::OwnServer& server, json::Value notification) {
-  if (!deliver(newest_call(server), mcp::Spliced(notification.raw()))) core_.metrics.notifications_dropped.add();
+  const json::Value params = notification.find("params");
+  mcp::Spliced message(notification.raw());
+  const auto related = mcp::RelatedTask::towards_client(scope_of(core_, session_, server), params);
+  related.apply(message);
+  if (!say(call_for(server, params), message)) core_.metrics.notifications_dropped.add();
 }
 
 // ---- the client answers
@@ -121,7 +157,10 @@ void Asks::answered(const mcp::Message& response) {
     return record(*ask, audit::Outcome::error, "the server has ended meanwhile");
   record(*ask, response.is_error() ? audit::Outcome::error : audit::Outcome::success, {});
   std::string text;
-  mcp::Spliced(response.text(), response.id(), ask->id).append_to(text);
+  mcp::Spliced answer(response.text(), response.id(), ask->id);
+  const auto related = mcp::RelatedTask::as(ask->task, response.result());
+  related.apply(answer);
+  answer.append_to(text);
   ask->server.send(text);
 }
 
@@ -131,7 +170,10 @@ void Asks::progressed(const mcp::Message& notification) {
   if (ask == nullptr || ask->token.empty() || ask->generation != ask->server.generation())
     return core_.metrics.client_answers_dropped.add();
   std::string text;
-  mcp::Spliced(notification.text(), token.raw(), ask->token).append_to(text);
+  mcp::Spliced message(notification.text(), token.raw(), ask->token);
+  const auto related = mcp::RelatedTask::as(ask->task, notification.params());
+  related.apply(message);
+  message.append_to(text);
   ask->server.send(text);
 }
 
@@ -158,7 +200,7 @@ void Asks::finish(const Ask& ask, const Ending& ending) {
   const std::string cancelled =
       fmt::format(R"({{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{},"reason":"{}"}}}})",
                   taken->number, ending.reason);
-  deliver(taken->call, mcp::Spliced(cancelled));
+  say(taken->call, mcp::Spliced(cancelled));
 }
 
 template <class Wanted>
@@ -170,6 +212,8 @@ void Asks::finish_all(Wanted wanted, const Ending& ending) {
 }
 
 void Asks::call_ended(const Call& call) {
+  for (const auto& ask : open_)
+    if (ask->call == &call && !ask->task.empty()) ask->call = nullptr;
   finish_all([&](const Ask& ask) { return ask.call == &call; },
              {audit::Outcome::cancelled, "the call is over", "The call is over"});
 }

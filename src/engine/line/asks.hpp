@@ -1,8 +1,8 @@
 // What servers ask of a session's client: sampling, elicitation, roots. Only a process of the session's own is offered
 // these (client_features.hpp), so there is no doubt whom it means. Each question gets an id of ours towards the client
 // and its own back towards the server; it goes where the client listens because of that server: on the stream of its
-// newest call there, else on the session's newest stream (MCP 2025-11-25, client/sampling, elicitation, roots;
-// transports, "Sending Messages to the Server").
+// newest call there, else on the session's newest stream; of a task on the stream where its result is awaited (MCP
+// 2025-11-25, client/sampling, elicitation, roots; transports, "Sending Messages to the Server").
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,7 @@ class Asks {
   // A notification of the server that only a client can use, or a log message: where the client listens because of it.
   void tell(const upstream::OwnServer& server, json::Value notification);
 
-  // The call on whose stream questions went is over.
+  // The call on whose stream questions went is over, and these with it, but those of a task, which goes on.
   void call_ended(const Call& call);
   // Questions of an earlier process of this server are nobody's any more.
   void restarted(const upstream::OwnServer& server);
@@ -54,6 +54,7 @@ class Asks {
     const std::uint64_t generation;
     std::string number;             // our id of it, and progress token
     std::string id, token, method;  // the server's, raw; the token empty where it wants no progress
+    std::string task;               // the server's id of the task that it is for, raw; empty: none
     const Call* call = nullptr;     // on whose stream it went; null: the session's
     base::Microseconds began{0};
     io::Deadline limit;
@@ -65,7 +66,9 @@ class Asks {
     bool tell_client = true;     // that nobody wants its answer
   };
   const Call* newest_call(const upstream::OwnServer& server) const;
+  const Call* call_for(const upstream::OwnServer& server, json::Value params) const;
   bool deliver(const Call* call, const mcp::Spliced& message);
+  bool say(const Call* call, const mcp::Spliced& notification);
   bool is_lawful(const upstream::OwnServer& server, json::Value request);
   void refuse(upstream::OwnServer& server, std::string_view id, std::string_view method, int code,
               std::string_view why);

@@ -269,7 +269,20 @@ TEST_F(AsksTest, a_change_of_the_instance_is_announced_to_its_session_alone) {
   server->observer->on_offer_changed(*server);
   rig.wait(base::Milliseconds(200));
   EXPECT_THAT(ours.body.substr(before.size()), HasSubstr("notifications/tools/list_changed"));
-  EXPECT_EQ(theirs.body, "");
+  EXPECT_THAT(theirs.body, Not(HasSubstr("list_changed")));
+}
+
+TEST_F(AsksTest, many_changes_of_roots_reach_the_server_as_one_a_second) {
+  open();
+  const std::string changed = R"({"jsonrpc":"2.0","method":"notifications/roots/list_changed"})";
+  for (int i = 0; i < 50; ++i) reply(changed);
+  EXPECT_THAT(server->sent, ElementsAre(changed)) << "the first at once";
+  rig.wait(base::Milliseconds{1'100});
+  EXPECT_THAT(server->sent, ElementsAre(changed, changed)) << "the last is not lost";
+  rig.wait(base::Milliseconds{5'000});
+  EXPECT_THAT(server->sent, SizeIs(2));
+  reply(changed);
+  EXPECT_THAT(server->sent, SizeIs(3)) << "at once again";
 }
 
 TEST_F(AsksTest, roots_changes_levels_and_log_messages_stay_in_the_session) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/line/own_servers.hpp"
+#include "engine/line/tasks.hpp"
 #include "engine/mcp/log_level.hpp"
 #include "engine/mcp/modern_result.hpp"
 #include "engine/mcp/replies.hpp"
@@ -21,7 +22,7 @@ audit::Outcome outcome_of(json::Value response) {
 
 }  // namespace
 
-Call::Call(Core& core, const AllowedCall& allowed, CallFacts&& facts, mcp::Asker& asker)
+Call::Call(Core& core, const AllowedCall& allowed, CallFacts&& facts, std::unique_ptr<TaskCall> task, mcp::Asker& asker)
     : Pending(allowed.request().message().id(), &asker),
       core_(core),
       client_(allowed.request().client()),
@@ -30,6 +31,7 @@ Call::Call(Core& core, const AllowedCall& allowed, CallFacts&& facts, mcp::Asker
       facts_(std::move(facts)),
       method_(allowed.request().message().method()),
       progress_token_(allowed.progress_token().value_or(std::string_view{})),
+      task_(std::move(task)),
       declared_(allowed.request().is_modern() ? Declared(allowed.request().claim()->capabilities()) : Declared()),
       log_level_(allowed.request().is_modern() ? allowed.request().claim()->log_level() : std::nullopt),
       started_(core.loop.now()) {}
@@ -41,9 +43,12 @@ void Call::send(Call& call, const AllowedCall& allowed) {
                                      .edits = {},
                                      .params = allowed.request().message().params(),
                                      .wants_log = call.log_level_.has_value(),
+                                     .as_task = allowed.wants_task(),
+                                     .generation = allowed.task() ? allowed.task()->process : 0,
                                      .modern = allowed.request().is_modern(),
                                      .principal = call.client_.principal().principal.name};
   if (!allowed.original_raw().empty()) outgoing.edits.emplace_back(allowed.name_raw(), allowed.original_raw());
+  for (const auto& [slice, replacement] : allowed.task_edits()) outgoing.edits.emplace_back(slice, replacement);
   upstream::Server& server = call.server_;
   const auto id = server.call(outgoing, call);
   if (!id) return;  // answered already: the call is gone
@@ -62,11 +67,16 @@ void Call::record(audit::Outcome outcome, std::string_view reason, std::size_t b
 }
 
 void Call::on_response(const json::Document& message) {
+  if (task_ && !task_->take(message.root()))
+    return on_failure({base::Reason::server_unavailable, "it named a task in a way that cannot be passed on"});
   const std::unique_ptr<Pending> self = client_.take(*this);  // gone when this returns
   client_.touch(core_.loop.now());
   const json::Value response = message.root();
   mcp::Spliced answer(response.raw(), response.find("id").raw(), id());
   if (client_.is_modern()) mcp::make_modern(answer, response, method_ == mcp::Method::resources_read);
+  if (task_) task_->apply(answer);
+  const mcp::RelatedTask related = related_of(response.find("result"));
+  related.apply(answer);
   record(outcome_of(response), {}, answer.size());
   if (asker() == nullptr) return core_.metrics.answers_dropped.add();
   if (!missing_feature_.empty()) return say_what_is_missing();
@@ -88,15 +98,27 @@ void Call::on_own_response(std::string_view text, std::string_view own_id, bool 
 void Call::on_notification(const json::Document& message) {
   const json::Value notification = message.root();
   const json::Value params = notification.find("params");
+  const mcp::RelatedTask related = related_of(params);
   bool sent = false;
   if (asker() != nullptr && notification.find("method").equals("notifications/progress")) {
     const json::Value token = params.find("progressToken");
-    if (token && !progress_token_.empty())
-      sent = asker()->notify(mcp::Spliced(notification.raw(), token.raw(), progress_token_));
+    mcp::Spliced progress(notification.raw());
+    related.apply(progress);
+    if (token && !progress_token_.empty()) {
+      progress.replace(token.raw(), progress_token_);
+      sent = asker()->notify(progress);
+    }
   } else if (asker() != nullptr && wants_log(params)) {
-    sent = asker()->notify(mcp::Spliced(notification.raw()));
+    mcp::Spliced log(notification.raw());
+    related.apply(log);
+    sent = asker()->notify(log);
   }
   if (!sent) core_.metrics.notifications_dropped.add();
+}
+
+mcp::RelatedTask Call::related_of(json::Value holder) const {
+  if (client_.is_modern()) return {};
+  return mcp::RelatedTask::towards_client(scope_of(core_, client_, server_), holder);
 }
 
 // A server of the handshake era asked for what this client of 2026-07-28 did not declare, was refused, and has ended
@@ -117,7 +139,7 @@ void Call::on_request_refused(std::string_view feature) {
 bool Call::wants_log(json::Value params) const {
   const auto level = mcp::parse_log_level(params.find("level").plain_string().value_or(std::string_view{}));
   if (client_.is_modern()) return level && log_level_ && *level >= *log_level_;
-  return level && *level >= client_.session()->log_level.value_or(mcp::LogLevel::info);
+  return level && *level >= client_.session()->log_level().value_or(mcp::LogLevel::info);
 }
 
 void Call::on_failure(const base::Refusal& refusal) {
@@ -125,6 +147,7 @@ void Call::on_failure(const base::Refusal& refusal) {
                                     {"tool", facts_.tool},
                                     {"reason", base::facts(refusal.reason).label},
                                     {"detail", refusal.for_operator}});
+  if (task_ && refusal.reason == base::Reason::task_lost) task_->lost();
   fail(refusal.reason);
 }
 

@@ -7,7 +7,9 @@
 
 #include "engine/line/core.hpp"
 #include "engine/line/steps.hpp"
+#include "engine/line/task_call.hpp"
 #include "engine/mcp/asker.hpp"
+#include "engine/mcp/related_task.hpp"
 #include "engine/upstream/server.hpp"
 
 namespace clawql::engine::line {
@@ -31,13 +33,16 @@ class Declared {
 
 class Call final : public mcp::Pending, private upstream::CallSink {
  public:
-  Call(Core& core, const AllowedCall& allowed, CallFacts&& facts, mcp::Asker& asker);
+  // `task`: what it has to do with tasks; null: nothing.
+  Call(Core& core, const AllowedCall& allowed, CallFacts&& facts, std::unique_ptr<TaskCall> task, mcp::Asker& asker);
 
   // Sends it upstream. `call` is in its session already; it may be gone when this returns.
   static void send(Call& call, const AllowedCall& allowed);
   void stop(base::Reason why, std::string_view reason_text) override;
   const upstream::Server& server() const { return server_; }
   std::optional<upstream::CallId> upstream_id() const { return upstream_id_; }
+  mcp::Method method() const { return method_; }
+  bool waits_for_result(std::string_view task) const { return task_ && task_->waits_for_result(task); }
   // Its server is taken away: cancelled there, and answered with an error here. The call is gone afterwards.
   void abandon();
 
@@ -52,6 +57,7 @@ class Call final : public mcp::Pending, private upstream::CallSink {
   void fail(base::Reason reason);  // the call is gone afterwards
   void record(audit::Outcome outcome, std::string_view reason, std::size_t bytes);
   bool wants_log(json::Value params) const;
+  mcp::RelatedTask related_of(json::Value holder) const;
 
   Core& core_;
   mcp::Client& client_;
@@ -60,6 +66,7 @@ class Call final : public mcp::Pending, private upstream::CallSink {
   CallFacts facts_;
   mcp::Method method_;
   std::string progress_token_;  // the client's, raw; empty: it wants no progress
+  std::unique_ptr<TaskCall> task_;
   Declared declared_;
   std::string missing_feature_;             // that the server asked for in vain
   std::optional<mcp::LogLevel> log_level_;  // of this request alone (2026-07-28)

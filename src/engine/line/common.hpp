@@ -13,6 +13,7 @@
 #include "engine/identity/principal.hpp"
 #include "engine/mcp/cursor.hpp"
 #include "engine/mcp/log_level.hpp"
+#include "engine/mcp/task_book.hpp"
 
 namespace clawql::engine::line {
 
@@ -51,6 +52,7 @@ struct Common {
   std::atomic<std::size_t> buffered_bytes{0};
   identity::PrincipalCounts principals;
   LogLevels log_levels;
+  mcp::TaskBook tasks;
 };
 
 }  // namespace clawql::engine::line

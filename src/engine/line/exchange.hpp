@@ -44,6 +44,7 @@ class Exchange : public ipc::EngineStreamHandler {
   void send_data(std::string_view bytes);
   void send_comment();  // of an event stream
   void finish();        // after the last byte; the stream ends once the client took all of it
+  bool is_finishing() const { return finishing_; }  // all was said, but the client has not taken it yet
   // A whole answer.
   void send_all(ipc::Head head, std::string_view body);
   void send_refusal(base::Reason reason, std::string_view body);

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "engine/mcp/replies.hpp"
-#include "http/sse.hpp"
 
 namespace clawql::engine::line {
 
@@ -16,11 +15,11 @@ EventsExchange::EventsExchange(Line& line, Core& core, ExchangeStore& store, ipc
 }
 
 EventsExchange::~EventsExchange() {
-  if (replay_ != nullptr) replay_->detach();
+  if (events_ != nullptr) events_->detach();
 }
 
 void EventsExchange::on_end() {
-  if (closed_ || session_ != nullptr || replay_ != nullptr) return;
+  if (closed_ || events_ != nullptr) return;
   const auto refuse = [&](base::Reason reason) {
     line_.count_refusal(who_, nullptr, reason, "stream", {});
     send_refusal(reason);
@@ -34,24 +33,28 @@ void EventsExchange::on_end() {
                           .headers = nullptr};
   const auto session = line_.find_session(who_, carriage);
   if (!session) return send_refusal(session.error());
-  if (last_event_field_)
-    if (const auto place = core_.replays.find(**session, *last_event_field_); place.replay != nullptr)
-      return resume(**session, place);
-  if ((*session)->streams() >= core_.limits.streams_session) return refuse(base::Reason::too_many_requests);
-  session_ = *session;
-  count_for(*session_);
-  send_head({.status = 200, .content_type = ipc::ContentType::event_stream, .content_length = {}, .fields = {}});
-  session_->attach(*this);
+  mcp::Session& its = **session;
+  const auto place = last_event_field_ ? core_.replays.find(its, *last_event_field_) : Replays::Place{nullptr, 0};
+  if (place.replay != nullptr && !place.replay->is_standing()) return begin(its, *place.replay, place.event);
+  const bool takes_over = place.replay != nullptr && place.replay->is_attached();
+  if (!takes_over && its.streams() >= core_.limits.streams_session) return refuse(base::Reason::too_many_requests);
+  if (place.replay != nullptr) {
+    begin(its, *place.replay, place.event);
+  } else {
+    begin(its, core_.replays.open_standing(core_, its), 0);
+    if (events_ != nullptr && its.version() >= mcp::Version::v2025_11_25) events_->prime();
+  }
   for (const mcp::ListKind kind : mcp::kAnnounced)
-    if (session_->unsent.has(kind) && send(mcp::list_changed(kind))) session_->unsent.remove(kind);
+    if (mcp::MessageStream* const stream = its.newest_stream(); stream != nullptr && its.unsent.has(kind))
+      if (stream->send(mcp::list_changed(kind))) its.unsent.remove(kind);
 }
 
-// A GET may go on with the stream of a POST: what it missed, what still comes, and nothing else.
-void EventsExchange::resume(const mcp::Session& session, Replays::Place place) {
+// What was missed, what still comes, and nothing else.
+void EventsExchange::begin(mcp::Session& session, Resumable& stream, std::uint64_t event) {
   count_for(session);
   send_head({.status = 200, .content_type = ipc::ContentType::event_stream, .content_length = {}, .fields = {}});
-  replay_ = place.replay;
-  replay_->attach(*this, place.event);
+  events_ = &stream;
+  stream.attach(*this, event);
 }
 
 bool EventsExchange::deliver(std::string_view events) {
@@ -66,46 +69,27 @@ bool EventsExchange::deliver(std::string_view events) {
 
 // It may come back for what it missed.
 void EventsExchange::cut_off() {
-  replay_ = nullptr;
+  events_ = nullptr;
   reset(base::Reason::overloaded);
 }
 
 void EventsExchange::ended() {
-  replay_ = nullptr;
+  events_ = nullptr;
   finish();
-}
-
-bool EventsExchange::send(std::string_view message) {
-  if (closed_ || !has_room(message.size())) return false;
-  core_.scratch.clear();
-  http::append_sse(core_.scratch, {.event = "message", .id = {}, .data = message});
-  send_data(core_.scratch);
-  return true;
 }
 
 void EventsExchange::keep_alive() {
-  if (session_ != nullptr || replay_ != nullptr) send_comment();
-}
-
-void EventsExchange::detach() {
-  if (session_ == nullptr) return;
-  session_->detach(*this);
-  session_->touch(core_.loop.now());
-  session_ = nullptr;
-}
-
-void EventsExchange::close() {
-  detach();
-  finish();
+  if (events_ != nullptr) send_comment();
 }
 
 void EventsExchange::drain() {
-  if (session_ != nullptr) close();
+  if (events_ == nullptr || !events_->is_standing()) return;
+  std::exchange(events_, nullptr)->detach();
+  finish();
 }
 
 void EventsExchange::vanished() {
-  if (replay_ != nullptr) std::exchange(replay_, nullptr)->detach();
-  detach();
+  if (events_ != nullptr) std::exchange(events_, nullptr)->detach();
 }
 
 }  // namespace clawql::engine::line

@@ -28,6 +28,7 @@ class LinesExchange final : public Conversation {
   // Caller
   void refuse(base::Reason reason, std::string_view body) override;
   mcp::Client& modern_client() override;
+  mcp::Client* known_modern_client() override { return modern_client_ ? &*modern_client_ : nullptr; }
 
   void take_line(std::string_view line);
   bool too_long(std::size_t bytes);

@@ -59,7 +59,7 @@ bool PostExchange::may_resume() const {
 // Nothing came for a while. At first the stream is opened, with an event that the client can come back with; later it
 // ends, and the client comes back for the rest (2025-11-25, "the server MAY close the connection").
 void PostExchange::on_quiet() {
-  if (closed_) return;
+  if (closed_ || is_finishing()) return;
   if (!events_) return begin_events();
   if (replay_ == nullptr) return;
   std::exchange(replay_, nullptr)->detach();

@@ -9,7 +9,7 @@
 
 namespace clawql::engine::line {
 
-class PostExchange final : public BodyExchange, private Caller, private Replay::Sink {
+class PostExchange final : public BodyExchange, private Caller, private Resumable::Sink {
  public:
   PostExchange(Line& line, Core& core, ExchangeStore& store, ipc::EngineChannel& channel, ipc::StreamId stream,
                const ipc::Open& open);
@@ -32,7 +32,7 @@ class PostExchange final : public BodyExchange, private Caller, private Replay::
   mcp::Client& modern_client() override;
   mcp::Asker& batch(std::size_t responses) override;
 
-  // Replay::Sink
+  // Resumable::Sink
   bool deliver(std::string_view events) override;
   void cut_off() override;
   void ended() override;

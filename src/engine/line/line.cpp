@@ -11,6 +11,9 @@
 
 #include "engine/line/call.hpp"
 #include "engine/line/own_servers.hpp"
+#include "engine/line/task_call.hpp"
+#include "engine/line/task_listing.hpp"
+#include "engine/line/tasks.hpp"
 #include "engine/mcp/replies.hpp"
 #include "engine/mcp/versions.hpp"
 
@@ -55,6 +58,7 @@ void Line::take_message(const IdentifiedRequest& who, const Carriage& carriage, 
     return carriage.handshake_only ? without_modern(who, carriage, message, caller)
                                    : take_modern(who, carriage, message, caller);
   if (claims_by_header_alone(who, carriage, message, caller)) return;
+  if (cancels_without_claim(carriage, message, caller)) return caller.accepted();
   if (is_request && message.method() == mcp::Method::initialize) return initialize(who, carriage, message, caller);
 
   const auto request = McpRequest::admit(who, message, carriage, core_.sessions);
@@ -90,6 +94,14 @@ void Line::answer(const McpRequest& request, mcp::Asker& asker, bool may_wait) {
     case mcp::Method::prompts_get:
     case mcp::Method::resources_read:
     case mcp::Method::complete: return call(request, asker, may_wait);
+    case mcp::Method::tasks_get:
+    case mcp::Method::tasks_result:
+    case mcp::Method::tasks_cancel:
+      if (!may_use_tasks(core_, request.client())) break;
+      return call(request, asker, false);
+    case mcp::Method::tasks_list:
+      if (!may_use_tasks(core_, request.client())) break;
+      return list_tasks(request, asker);
     case mcp::Method::discover:
       if (!request.is_modern()) break;
       asker.respond(mcp::Spliced(mcp::discover_result(request.message().id())), 200);
@@ -116,10 +128,6 @@ void Line::answer(const McpRequest& request, mcp::Asker& asker, bool may_wait) {
     case mcp::Method::resources_list:
     case mcp::Method::templates_list:
     case mcp::Method::prompts_list:
-    case mcp::Method::tasks_get:
-    case mcp::Method::tasks_result:
-    case mcp::Method::tasks_cancel:
-    case mcp::Method::tasks_list:
     case mcp::Method::notify_initialized:
     case mcp::Method::notify_cancelled:
     case mcp::Method::notify_progress:
@@ -136,7 +144,7 @@ void Line::acknowledge(const McpRequest& request, mcp::Asker& asker) {
 
 void Line::call(const McpRequest& request, mcp::Asker& asker, bool may_wait) {
   // policy
-  const auto allowed = AllowedCall::allow(request);
+  const auto allowed = AllowedCall::allow(request, core_.common.tasks, core_.loop.now());
   if (!allowed) {
     if (may_wait && may_come(allowed.error())) {
       request.client().view().wake_servers();
@@ -149,6 +157,8 @@ void Line::call(const McpRequest& request, mcp::Asker& asker, bool may_wait) {
     return refuse(request, asker, allowed.error(), named ? named.raw() : std::string_view{});
   }
   if (!core_.has_room_for_request(request.client())) return refuse(request, asker, Reason::too_many_requests);
+  auto task = TaskCall::begin(core_, *allowed);
+  if (!task) return refuse(request, asker, task.error());
 
   // audit intent: nothing goes upstream without it
   CallFacts facts = core_.auditor.facts_of(*allowed);
@@ -156,7 +166,7 @@ void Line::call(const McpRequest& request, mcp::Asker& asker, bool may_wait) {
     return refuse(request, asker, Reason::audit_unavailable);
 
   // route → upstream; audit outcome → answer follow in call.cpp
-  auto call = std::make_unique<Call>(core_, *allowed, std::move(facts), asker);
+  auto call = std::make_unique<Call>(core_, *allowed, std::move(facts), *std::move(task), asker);
   Call& sent = *call;
   request.client().add(std::move(call));
   Call::send(sent, *allowed);
@@ -181,6 +191,21 @@ void Line::list(const McpRequest& request, mcp::ListKind kind, mcp::Asker& asker
   if (page->next != 0) next = core_.common.cursors.seal({number, merged.generation(), page->next});
   const mcp::ListPage shown{.kind = kind, .items = page->items, .next_cursor = next, .freshness = merged.freshness()};
   asker.respond(mcp::Spliced(mcp::list_result(request.message().id(), shown, request.is_modern())), 200);
+}
+
+void Line::list_tasks(const McpRequest& request, mcp::Asker& asker) {
+  std::uint64_t number = 0;
+  if (const json::Value cursor = request.message().params().find("cursor")) {
+    const auto position = core_.common.cursors.open(cursor.string().value_or(std::string{}));
+    if (!position || position->list != TaskListing::kCursorList)
+      return refuse(request, asker, Reason::params_invalid, "cursor");
+    number = position->index;
+  }
+  if (!core_.has_room_for_request(request.client())) return refuse(request, asker, Reason::too_many_requests);
+  auto listing = std::make_unique<TaskListing>(core_, request, asker);
+  TaskListing& begun = *listing;
+  request.client().add(std::move(listing));
+  TaskListing::begin(begun, number);
 }
 
 // ---- what a session asks for itself (handshake era)
@@ -213,7 +238,7 @@ void Line::set_level(const McpRequest& request, mcp::Asker& asker) {
   const auto text = request.message().params().find("level").string();
   const auto level = mcp::parse_log_level(text.value_or(std::string{}));
   if (!level) return refuse(request, asker, Reason::params_invalid, "level");
-  request.client().session()->log_level = level;
+  core_.sessions.set_log_level(*request.client().session(), *level);
   if (SessionServers* const own = own_of(request.client())) own->set_log_level(mcp::to_string(*level));
   apply_log_level();
   acknowledge(request, asker);
@@ -221,10 +246,7 @@ void Line::set_level(const McpRequest& request, mcp::Asker& asker) {
 
 // A shared server is asked for what the most curious session wants; the others' share is filtered (call.cpp).
 void Line::apply_log_level() {
-  std::optional<mcp::LogLevel> least;
-  core_.sessions.for_each([&](mcp::Session& session) {
-    if (session.log_level && (!least || *session.log_level < *least)) least = session.log_level;
-  });
+  const auto least = core_.sessions.least_log_level();
   if (core_.common.log_levels.set(core_.number, least) && core_.on_level_changed) core_.on_level_changed();
   apply_common_log_level();
 }
@@ -239,7 +261,8 @@ void Line::apply_common_log_level() {
 // ---- notifications
 
 void Line::notified(const McpRequest& request) {
-  if (request.message().method() == mcp::Method::notify_cancelled) return cancelled(request);
+  if (request.message().method() == mcp::Method::notify_cancelled)
+    return cancelled(request.client(), request.message());
   SessionServers* const own = own_of(request.client());
   if (own == nullptr) return;
   if (request.message().method() == mcp::Method::notify_initialized) own->begin();
@@ -248,13 +271,13 @@ void Line::notified(const McpRequest& request) {
 }
 
 // A cancellation of what is not (or no longer) in flight is no error: it may have crossed the answer.
-void Line::cancelled(const McpRequest& request) {
-  const json::Value params = request.message().params();
+void Line::cancelled(mcp::Client& client, const mcp::Message& message) {
+  const json::Value params = message.params();
   const json::Value wanted = params.find("requestId");
   if (!mcp::is_lawful_id(wanted)) return;
-  mcp::Pending* pending = request.client().find(wanted.raw());
+  mcp::Pending* pending = client.find(wanted.raw());
   if (pending == nullptr) return;
-  const std::unique_ptr<mcp::Pending> taken = request.client().take(*pending);
+  const std::unique_ptr<mcp::Pending> taken = client.take(*pending);
   forget_waiting(*taken);
   taken->stop(Reason::call_cancelled, params.find("reason").string().value_or(std::string{}).substr(0, 256));
   core_.metrics.refused(Reason::call_cancelled);
@@ -272,10 +295,14 @@ void Line::drop_requests(mcp::Client& client) {
 void Line::fail_calls_of(const upstream::Server& server) {
   const auto fail_in = [&](mcp::Client& client) {
     std::vector<Call*> calls;
-    for (const auto& pending : client.pending())
+    std::vector<TaskListing*> listings;
+    for (const auto& pending : client.pending()) {
       if (auto* call = dynamic_cast<Call*>(pending.get()); call != nullptr && &call->server() == &server)
         calls.push_back(call);
+      if (auto* listing = dynamic_cast<TaskListing*>(pending.get())) listings.push_back(listing);
+    }
     for (Call* call : calls) call->abandon();
+    for (TaskListing* listing : listings) listing->abandon(server);
   };
   core_.sessions.for_each(fail_in);
   core_.modern_clients.for_each(fail_in);

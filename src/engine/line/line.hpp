@@ -26,6 +26,8 @@ class Caller : public mcp::Asker {
   // What this caller keeps for its requests of 2026-07-28, made when it is asked for first. Its requests are stopped
   // when the caller goes.
   virtual mcp::Client& modern_client() = 0;
+  // The same when it was made already; else null.
+  virtual mcp::Client* known_modern_client() { return nullptr; }
   // The asker of each of `responses` requests of a batch: their answers leave as one array.
   virtual mcp::Asker& batch(std::size_t responses) = 0;
 
@@ -70,11 +72,12 @@ class Line {
   void answer(const McpRequest& request, mcp::Asker& asker, bool may_wait);
   void list(const McpRequest& request, mcp::ListKind kind, mcp::Asker& asker, bool may_wait);
   void call(const McpRequest& request, mcp::Asker& asker, bool may_wait);
+  void list_tasks(const McpRequest& request, mcp::Asker& asker);
   void set_level(const McpRequest& request, mcp::Asker& asker);
   void subscribe(const McpRequest& request, mcp::Asker& asker, bool may_wait);
   void unsubscribe(const McpRequest& request, mcp::Asker& asker);
   void notified(const McpRequest& request);
-  void cancelled(const McpRequest& request);
+  void cancelled(mcp::Client& client, const mcp::Message& message);
   void acknowledge(const McpRequest& request, mcp::Asker& asker);
   void refuse_whole(const IdentifiedRequest& who, const mcp::Client* client, Caller& caller, base::Reason reason,
                     std::string_view raw_id, std::string_view detail);
@@ -89,6 +92,7 @@ class Line {
   void take_modern(const IdentifiedRequest& who, const Carriage& carriage, const mcp::Message& message, Caller& caller);
   void without_modern(const IdentifiedRequest& who, const Carriage& carriage, const mcp::Message& message,
                       Caller& caller);
+  bool cancels_without_claim(const Carriage& carriage, const mcp::Message& message, Caller& caller);
   bool claims_by_header_alone(const IdentifiedRequest& who, const Carriage& carriage, const mcp::Message& message,
                               Caller& caller);
   void refuse_claim(const IdentifiedRequest& who, const mcp::Message& message, const mcp::Claim::Fault& fault,

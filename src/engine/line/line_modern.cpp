@@ -48,6 +48,20 @@ void Line::without_modern(const IdentifiedRequest& who, const Carriage& carriage
   refuse_whole(who, carriage.session, caller, Reason::method_unknown, message.id(), message.method_raw());
 }
 
+// Only requests must carry the claim, and the Python and Go SDKs' clients send notifications without one. On a byte
+// stream such a cancellation is of the era in which its request is in flight; the handshake's when it is in both.
+bool Line::cancels_without_claim(const Carriage& carriage, const mcp::Message& message, Caller& caller) {
+  if (!carriage.lines || message.kind() != mcp::MessageKind::notification ||
+      message.method() != mcp::Method::notify_cancelled)
+    return false;
+  mcp::Client* const modern = caller.known_modern_client();
+  const json::Value wanted = message.params().find("requestId");
+  if (modern == nullptr || !mcp::is_lawful_id(wanted) || modern->find(wanted.raw()) == nullptr) return false;
+  if (carriage.session != nullptr && carriage.session->find(wanted.raw()) != nullptr) return false;
+  cancelled(*modern, message);
+  return true;
+}
+
 // A header never makes a request one of 2026-07-28, but one that says so lacks its claim.
 bool Line::claims_by_header_alone(const IdentifiedRequest& who, const Carriage& carriage, const mcp::Message& message,
                                   Caller& caller) {

@@ -19,6 +19,7 @@
 
 #include "engine/line/shard.hpp"
 #include "ipc/control.hpp"
+#include "json/writer.hpp"
 
 namespace clawql::engine::line::testing_support {
 
@@ -30,7 +31,8 @@ class FakeServer final : public upstream::OwnServer {
   struct Seen {
     upstream::CallId id = 0;
     std::string text, principal;  // as it would go upstream, ids and tokens apart
-    bool wants_progress = false;
+    bool wants_progress = false, as_task = false;
+    std::uint64_t generation = 0;
     upstream::CallSink* sink = nullptr;
   };
 
@@ -52,9 +54,12 @@ class FakeServer final : public upstream::OwnServer {
               .text = std::string(request.text),
               .principal = request.principal,
               .wants_progress = request.progress_token.has_value(),
+              .as_task = request.as_task,
+              .generation = request.generation,
               .sink = &sink};
-    for (const auto& [slice, replacement] : request.edits)
-      seen.text.replace(static_cast<std::size_t>(slice.data() - request.text.data()), slice.size(), replacement);
+    json::Splice splice(request.text);
+    for (const auto& [slice, replacement] : request.edits) splice.replace(slice, std::string(replacement));
+    seen.text = splice.str();
     seen_.push_back(seen);
     if (!echoes) return seen.id;
     answer(seen_.size() - 1, R"({"content":[]})");
@@ -75,6 +80,7 @@ class FakeServer final : public upstream::OwnServer {
     if (ended_list != nullptr) ended_list->push_back(name_);
   }
   std::uint64_t generation() const override { return generations; }
+  void keep_until(base::Microseconds time) override { kept_until = time; }
   bool is_over_limit() const override { return over_limit; }
 
   // The test's side. The bytes of objects, each with its key: "name", "uri" or "uriTemplate".
@@ -130,6 +136,7 @@ class FakeServer final : public upstream::OwnServer {
   upstream::State current = upstream::State::ready;
   bool starting = false, echoes = false, over_limit = false;
   std::uint64_t generations = 1;
+  base::Microseconds kept_until{0};
   upstream::InstanceOrder order;  // of one of a client's own, and who hears it
   upstream::Server::Observer* observer = nullptr;
   std::vector<std::string>*ended_list = nullptr, *sent_list = nullptr;  // outlive it

@@ -1,6 +1,7 @@
 // Sessions of the handshake era: how one begins, is found and ends.
 #include "engine/line/line.hpp"
 #include "engine/line/own_servers.hpp"
+#include "engine/line/tasks.hpp"
 #include "engine/mcp/replies.hpp"
 #include "engine/mcp/versions.hpp"
 
@@ -39,7 +40,7 @@ void Line::initialize(const IdentifiedRequest& who, const Carriage& carriage, co
   core_.metrics.sessions.add(1);
   caller.welcome(**session);
   const std::string response =
-      mcp::initialize_result(message.id(), (*session)->version(), (*session)->view().catalog().features());
+      mcp::initialize_result(message.id(), (*session)->version(), declared_features(**session));
   caller.respond(mcp::Spliced(response), 200);
 }
 

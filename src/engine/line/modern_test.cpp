@@ -74,5 +74,37 @@ TEST(Modern, a_client_is_told_which_capability_a_server_missed) {
   EXPECT_THAT(declared.body, Not(HasSubstr("-32021")));
 }
 
+std::string cancelled(std::string_view id) {
+  return R"({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":)" + std::string(id) + "}}\n";
+}
+
+TEST(Modern, on_lines_a_cancellation_needs_no_claim) {
+  Rig rig;
+  FakeServer& server = rig.serve("one", "", {tool("t")});
+  DoorStream& stream = rig.lines(modern_call("{}") + "\n" + cancelled("2"));
+  ASSERT_EQ(server.calls(), 1U);
+  EXPECT_TRUE(server.cancelled.empty());  // another id
+  rig.more(stream, cancelled("1"));
+  ASSERT_EQ(server.cancelled.size(), 1U);
+  EXPECT_EQ(server.cancelled[0].first, server.seen(0).id);
+  EXPECT_EQ(stream.body, "");
+}
+
+TEST(Modern, such_a_cancellation_is_the_handshakes_where_that_has_the_id_in_flight_too) {
+  Rig rig;
+  FakeServer& server = rig.serve("one", "", {tool("t")});
+  DoorStream& stream =
+      rig.lines(R"({"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25"}})"
+                "\n" +
+                modern_call("{}") + "\n" + call("1", "t") + "\n");
+  ASSERT_EQ(server.calls(), 2U);
+  rig.more(stream, cancelled("1"));
+  ASSERT_EQ(server.cancelled.size(), 1U);
+  EXPECT_EQ(server.cancelled[0].first, server.seen(1).id);
+  rig.more(stream, cancelled("1"));
+  ASSERT_EQ(server.cancelled.size(), 2U);
+  EXPECT_EQ(server.cancelled[1].first, server.seen(0).id);
+}
+
 }  // namespace
 }  // namespace clawql::engine::line

@@ -1,15 +1,18 @@
 #include "engine/line/own_servers.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/mcp/log_level.hpp"
 #include "engine/upstream/client_features.hpp"
 #include "engine/upstream/one_line.hpp"
+#include "engine/upstream/related_task.hpp"
 
 namespace clawql::engine::line {
 namespace {
 
 constexpr std::size_t kCapabilitiesBytes = 16U << 10;  // more says nothing that a server needs
+constexpr std::string_view kRootsChanged = R"({"jsonrpc":"2.0","method":"notifications/roots/list_changed"})";
 constexpr mcp::LogLevel kDefaultLevel = mcp::LogLevel::info;
 
 // Of what the client declared, that which a server may ask for, as it wrote it; nothing else of the client is told.
@@ -87,7 +90,8 @@ SessionServers::SessionServers(OwnServers& all, mcp::Session& session, json::Val
       capabilities_(capabilities_for_servers(declared)),
       has_roots_(declared.find("roots").is(json::Kind::object)),
       processes_(all.parts_.core.loop, all.parts_.maker),
-      asks_(all.parts_.core, session, declared.find("elicitation").find("url").is(json::Kind::object)) {}
+      asks_(all.parts_.core, session, declared.find("elicitation").find("url").is(json::Kind::object)),
+      roots_pause_end_(all.parts_.core.loop, [this] { on_roots_pause_over(); }) {}
 
 void SessionServers::set(const std::vector<mcp::ServerSlot>& entries) {
   std::vector<mcp::ServerSlot> slots = entries;
@@ -109,9 +113,9 @@ void SessionServers::set(const std::vector<mcp::ServerSlot>& entries) {
   view_.refresh();
   processes_.keep_only(entries, mcp::Isolation::session, [this](upstream::OwnServer& gone) {
     asks_.server_ended(gone);
-    all_.forget_subscriptions(gone);
+    all_.forget(gone);
   });
-  if (session_.log_level) set_log_level(mcp::to_string(*session_.log_level));
+  if (const auto level = session_.log_level()) set_log_level(mcp::to_string(*level));
   if (begun_) start_eager();
 }
 
@@ -131,11 +135,26 @@ void SessionServers::set_log_level(std::string_view level) {
 
 void SessionServers::roots_changed(std::string_view message) {
   if (!has_roots_) return;
+  if (roots_pause_)
+    roots_due_ = true;
+  else
+    tell_roots_changed(message);
+}
+
+void SessionServers::tell_roots_changed(std::string_view message) {
+  roots_pause_ = true;
+  roots_pause_end_.set(kRootsPause);
   processes_.for_each([&](upstream::OwnServer& server) { server.send(message); });
+}
+
+void SessionServers::on_roots_pause_over() {
+  roots_pause_ = false;
+  if (std::exchange(roots_due_, false)) tell_roots_changed(kRootsChanged);
 }
 
 void SessionServers::end() {
   asks_.end();
+  processes_.for_each([&](const upstream::OwnServer& gone) { all_.forget(gone); });
   processes_.end_all();
 }
 
@@ -154,10 +173,11 @@ void SessionServers::on_notification(upstream::Server& server, const json::Docum
   if (own == nullptr) return;
   if (method.equals("notifications/cancelled")) return asks_.taken_back(*own, message.root());
   if (method.equals("notifications/elicitation/complete")) return asks_.tell(*own, message.root());
-  if (!method.equals("notifications/message")) return all_.parts_.shared.on_notification(server, message);
+  if (!method.equals("notifications/message") || upstream::names_task(message.root().find("params")))
+    return all_.parts_.shared.on_notification(server, message);
   const auto level =
       mcp::parse_log_level(message.root().find("params").find("level").plain_string().value_or(std::string_view{}));
-  if (level && *level >= session_.log_level.value_or(kDefaultLevel)) asks_.tell(*own, message.root());
+  if (level && *level >= session_.log_level().value_or(kDefaultLevel)) asks_.tell(*own, message.root());
 }
 
 void SessionServers::on_request(upstream::Server& server, const json::Document& message) {
@@ -182,7 +202,7 @@ void OwnServers::set_entries(std::vector<mcp::ServerSlot> entries) {
   });
   for (const auto& [principal, household] : households_)
     household->processes.keep_only(entries_, mcp::Isolation::principal,
-                                   [this](upstream::OwnServer& gone) { forget_subscriptions(gone); });
+                                   [this](upstream::OwnServer& gone) { forget(gone); });
 }
 
 // Of a session that was there before the configuration had such entries nothing is known that its client can do.
@@ -195,8 +215,9 @@ void OwnServers::welcome(mcp::Session& session, json::Value declared) {
   made.view().take_unannounced();  // it has not seen anything else
 }
 
-// Whoever subscribed to something of it hears no more.
-void OwnServers::forget_subscriptions(const upstream::Server& server) {
+// Whoever subscribed to something of it hears no more, and its tasks are gone.
+void OwnServers::forget(const upstream::Server& server) {
+  if (server.generation() != 0) parts_.core.common.tasks.process_ended(server.generation(), parts_.core.loop.now());
   parts_.core.subscriptions.move_from(server, [](std::string_view) -> upstream::Server* { return nullptr; });
 }
 

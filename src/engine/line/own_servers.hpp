@@ -54,12 +54,16 @@ class SessionServers final : public mcp::Session::Own, private upstream::Server:
   // The client is ready: notifications/initialized.
   void begin();
   void set_log_level(std::string_view level);
-  // notifications/roots/list_changed of the client.
+  // notifications/roots/list_changed of the client. Servers hear of the first at once, and of all that come within
+  // kRootsPause as one: each makes them ask for the roots.
   void roots_changed(std::string_view message);
+  static constexpr base::Milliseconds kRootsPause{1000};
   void end();
 
  private:
   void start_eager();
+  void tell_roots_changed(std::string_view message);
+  void on_roots_pause_over();
   void on_offer_changed(upstream::Server& server) override;
   void on_settled(upstream::Server& server) override;
   void on_notification(upstream::Server& server, const json::Document& message) override;
@@ -73,6 +77,9 @@ class SessionServers final : public mcp::Session::Own, private upstream::Server:
   OwnProcesses processes_;
   Asks asks_;
   bool begun_ = false;
+  bool roots_pause_ = false;  // the servers heard of a change just now
+  bool roots_due_ = false;    // there was another since
+  io::Deadline roots_pause_end_;
 };
 
 class OwnServers {
@@ -119,7 +126,7 @@ class OwnServers {
   Household& household(identity::KnownPrincipal& principal);
   upstream::Server* of_principal(identity::KnownPrincipal& principal, const mcp::ServerSlot& entry);
   void set_modern(Household& household);
-  void forget_subscriptions(const upstream::Server& server);
+  void forget(const upstream::Server& server);
 
   Parts parts_;
   std::vector<mcp::ServerSlot> entries_;

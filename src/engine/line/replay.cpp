@@ -1,81 +1,26 @@
 #include "engine/line/replay.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "base/decimal.hpp"
 #include "engine/line/core.hpp"
+#include "engine/line/standing.hpp"
 #include "engine/mcp/replies.hpp"
-#include "http/sse.hpp"
 
 namespace clawql::engine::line {
 namespace {
 
-constexpr unsigned kRetryMilliseconds = 1000;
 constexpr std::size_t kMostOfSession = 64;  // streams that are over and still kept
 
 }  // namespace
 
 Replay::Replay(Core& core, mcp::Session& session, std::uint64_t number, std::string request)
-    : core_(core), number_(number), request_(std::move(request)), buffered_(session.buffered()), share_(core.buffers) {
-  share_.belongs_to(buffered_);
-}
-
-Replay::~Replay() {
-  if (sink_ != nullptr) sink_->ended();
-}
-
-std::string Replay::id_of(std::uint64_t event) const {
-  return fmt::format("{}-{}", number_, event);
-}
-
-void Replay::prime() {
-  std::string text;
-  http::append_sse_retry(text, kRetryMilliseconds);
-  http::append_sse(text, {.event = {}, .id = id_of(0), .data = {}});
-  if (sink_ != nullptr && !sink_->deliver(text)) sink_ = nullptr;
-}
+    : Resumable(core, session, number), request_(std::move(request)) {}
 
 void Replay::attach(Sink& sink, std::uint64_t event) {
-  if (Sink* const before = std::exchange(sink_, nullptr)) before->ended();
-  std::string missed;
-  for (const Event& each : events_)
-    if (each.number > event) missed += each.text;
-  sink_ = &sink;  // first: what is being heard is not let go of
-  if (!missed.empty() && !sink.deliver(missed)) {
-    sink_ = nullptr;
-    return;
-  }
-  heard_ = true;
-  if (finished_at_) std::exchange(sink_, nullptr)->ended();
-}
-
-// A client that does not read gives its place: it may come back for what is kept here.
-bool Replay::make_room(std::size_t bytes) {
-  const auto has_room = [&] { return core_.has_room_for_bytes(buffered_.get(), bytes); };
-  if (!has_room() && sink_ != nullptr) std::exchange(sink_, nullptr)->cut_off();
-  return has_room();
-}
-
-void Replay::keep(std::string_view data) {
-  Event event{.number = ++last_, .text = {}};
-  http::append_sse(event.text, {.event = "message", .id = id_of(event.number), .data = data});
-  bytes_ += event.text.size();
-  heard_ = sink_ != nullptr && sink_->deliver(event.text);
-  if (!heard_) sink_ = nullptr;
-  events_.push_back(std::move(event));
-  forget_history();
-  share_.set(bytes_);
-}
-
-// What was never heard stays; of the rest the newest.
-void Replay::forget_history() {
-  while (sink_ != nullptr && bytes_ > kHistory && events_.size() > 1) {
-    bytes_ -= events_.front().text.size();
-    events_.pop_front();
-  }
+  Resumable::attach(sink, event);
+  if (finished_at_) end_connection();
 }
 
 bool Replay::notify(const mcp::Spliced& notification) {
@@ -108,20 +53,31 @@ void Replay::withdraw() {
 
 void Replay::finish() {
   finished_at_ = core_.loop.now();
-  if (Sink* const sink = std::exchange(sink_, nullptr)) sink->ended();
+  end_connection();
 }
 
 bool Replay::is_over(base::Microseconds now) const {
-  return finished_at_ && sink_ == nullptr && now - *finished_at_ > (heard_ ? kKeptHeard : kKeptUnheard);
+  return finished_at_ && !is_attached() && now - *finished_at_ > (heard_ ? kKeptHeard : kKeptUnheard);
 }
 
 // ---- all of them
 
-Replay& Replays::open(Core& core, mcp::Session& session, std::string request) {
+template <class Stream>
+Stream& Replays::keep(const mcp::Session& session, std::unique_ptr<Stream> stream) {
   auto& own = by_session_[&session];
   if (own.size() >= kMostOfSession)
-    if (const auto oldest = std::ranges::find_if(own, &Replay::is_finished); oldest != own.end()) own.erase(oldest);
-  return *own.emplace_back(std::make_unique<Replay>(core, session, ++last_, std::move(request)));
+    if (const auto oldest = std::ranges::find_if(own, &Resumable::is_finished); oldest != own.end()) own.erase(oldest);
+  Stream& kept = *stream;
+  own.push_back(std::move(stream));
+  return kept;
+}
+
+Replay& Replays::open(Core& core, mcp::Session& session, std::string request) {
+  return keep(session, std::make_unique<Replay>(core, session, ++last_, std::move(request)));
+}
+
+Resumable& Replays::open_standing(Core& core, mcp::Session& session) {
+  return keep(session, std::make_unique<Standing>(core, session, ++last_));
 }
 
 Replays::Place Replays::find(const mcp::Session& session, std::string_view last_event_id) const {
@@ -137,12 +93,17 @@ Replays::Place Replays::find(const mcp::Session& session, std::string_view last_
 }
 
 void Replays::drop_heard() {
-  for (auto& [session, own] : by_session_) std::erase_if(own, [](const auto& replay) { return replay->is_spare(); });
+  for (auto& [session, own] : by_session_) {
+    std::erase_if(own, [](const auto& stream) { return stream->is_spare(); });
+    for (const auto& stream : own) stream->let_go();
+  }
 }
 
 void Replays::sweep(base::Microseconds now) {
-  for (auto& [session, own] : by_session_)
-    std::erase_if(own, [now](const auto& replay) { return replay->is_over(now); });
+  for (auto& [session, own] : by_session_) {
+    std::erase_if(own, [now](const auto& stream) { return stream->is_over(now); });
+    for (const auto& stream : own) stream->age(now);
+  }
   std::erase_if(by_session_, [](const auto& entry) { return entry.second.empty(); });
 }
 

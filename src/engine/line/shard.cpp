@@ -9,6 +9,7 @@
 #include "engine/line/exchange_post.hpp"
 #include "engine/line/exchange_sse.hpp"
 #include "engine/line/listen.hpp"
+#include "engine/line/tasks.hpp"
 #include "engine/mcp/replies.hpp"
 
 namespace clawql::engine::line {
@@ -185,6 +186,7 @@ void Shard::on_settled(upstream::Server& server) {
 }
 
 void Shard::on_notification(upstream::Server& server, const json::Document& message) {
+  if (tell_of_task(core_, server, message.root())) return;
   const json::Value params = message.root().find("params");
   const json::Value method = message.root().find("method");
   if (method.equals("notifications/resources/updated")) {

@@ -1,6 +1,8 @@
 #include "engine/line/steps.hpp"
 
+#include "engine/line/tasks.hpp"
 #include "engine/mcp/versions.hpp"
+#include "json/removal.hpp"
 
 namespace clawql::engine::line {
 
@@ -36,7 +38,8 @@ std::expected<McpRequest, Reason> McpRequest::admit(const IdentifiedRequest& who
   return McpRequest(who, message, **session, nullptr);
 }
 
-std::expected<AllowedCall, Reason> AllowedCall::allow(const McpRequest& request) {
+std::expected<AllowedCall, Reason> AllowedCall::allow(const McpRequest& request, mcp::TaskBook& tasks,
+                                                      base::Microseconds now) {
   AllowedCall call(request);
   const json::Value params = request.message().params();
   if (const Refused refused = call.take_parameters(params)) return std::unexpected(*refused);
@@ -48,6 +51,9 @@ std::expected<AllowedCall, Reason> AllowedCall::allow(const McpRequest& request)
         return call.find_name(mcp::ListKind::prompts, params.find("name"), Reason::prompt_unknown);
       case mcp::Method::resources_read: return call.find_resource(params.find("uri"));
       case mcp::Method::complete: return call.find_reference(params.find("ref"));
+      case mcp::Method::tasks_get:
+      case mcp::Method::tasks_result:
+      case mcp::Method::tasks_cancel: return call.find_task(params.find("taskId"), tasks, now);
       case mcp::Method::initialize:
       case mcp::Method::ping:
       case mcp::Method::tools_list:
@@ -57,9 +63,6 @@ std::expected<AllowedCall, Reason> AllowedCall::allow(const McpRequest& request)
       case mcp::Method::resources_unsubscribe:
       case mcp::Method::prompts_list:
       case mcp::Method::logging_set_level:
-      case mcp::Method::tasks_get:
-      case mcp::Method::tasks_result:
-      case mcp::Method::tasks_cancel:
       case mcp::Method::tasks_list:
       case mcp::Method::discover:
       case mcp::Method::listen:
@@ -72,6 +75,7 @@ std::expected<AllowedCall, Reason> AllowedCall::allow(const McpRequest& request)
     return Reason::method_unknown;
   };
   if (const Refused refused = find()) return std::unexpected(*refused);
+  if (const Refused refused = call.look_for_tasks(tasks, now)) return std::unexpected(*refused);
   return call;
 }
 
@@ -130,6 +134,51 @@ Refused AllowedCall::find_reference(json::Value reference) {
   if (entry == nullptr) return Reason::params_invalid;
   server_ = entry->server;
   target_ = *uri;
+  return std::nullopt;
+}
+
+// ---- tasks of 2025-11-25
+
+Refused AllowedCall::find_task(json::Value id, mcp::TaskBook& tasks, base::Microseconds now) {
+  const auto wanted = id.string();
+  if (!wanted) return Reason::params_invalid;
+  mcp::Client& client = request_->client();
+  task_ = tasks.find(*wanted, client.principal().principal.name, now);
+  if (!task_) return Reason::task_unknown;
+  const Home home = find_home(tasks, client, *task_, now);
+  if (home.server == nullptr) return home.lost ? Reason::task_lost : Reason::task_unknown;
+  server_ = home.server;
+  target_ = task_->tool;
+  name_raw_ = id.raw();
+  return std::nullopt;
+}
+
+// A message that belongs to a task says so in `_meta`; in those about a task that is not to be looked at
+// (basic/utilities/ tasks, "Associating Task-Related Messages"). `task` asks for a task, in sessions of the one
+// revision that has them; in all others it means nothing, and must not make one.
+Refused AllowedCall::look_for_tasks(const mcp::TaskBook& tasks, base::Microseconds now) {
+  const json::Value params = request_->message().params();
+  const mcp::TaskScope scope{.book = tasks,
+                             .process = server_->generation(),
+                             .principal = request_->client().principal().principal.name,
+                             .now = now};
+  const auto related =
+      task_ ? mcp::RelatedTask::as(task_->upstream_raw, params) : mcp::RelatedTask::towards_server(scope, params);
+  if (related.is_unknown() && !task_) return Reason::task_unknown;
+  if (related.is_there()) task_edits_.emplace_back(related.slice(), related.replacement());
+
+  if (request_->message().method() != mcp::Method::tools_call) return std::nullopt;
+  const json::Value task = params.find("task");
+  if (!task) return std::nullopt;
+  const bool makes_tasks = server_->offer()->features.tasks;
+  if (!speaks_tasks(request_->client())) {
+    if (makes_tasks) task_edits_.emplace_back(json::removal_of(params, "task"), "");
+    return std::nullopt;
+  }
+  if (!makes_tasks)
+    return declared_features(request_->client()).tasks ? std::optional(Reason::task_unsupported) : std::nullopt;
+  if (!task.is(json::Kind::object)) return Reason::params_invalid;
+  wants_task_ = true;
   return std::nullopt;
 }
 

@@ -18,6 +18,7 @@
 #include "engine/mcp/message.hpp"
 #include "engine/mcp/routing_headers.hpp"
 #include "engine/mcp/session.hpp"
+#include "engine/mcp/task_book.hpp"
 #include "ipc/messages.hpp"
 
 namespace clawql::engine::line {
@@ -86,21 +87,28 @@ class McpRequest {
 };
 
 // A request that policy let through to a server: what it names is in the catalogue (which holds what the operator's
-// allow-lists allow). Everything else is refused.
+// allow-lists allow), or a task that is the caller's. Everything else is refused.
 class AllowedCall {
  public:
-  // tools/call, prompts/get, resources/read and completion/complete.
-  static std::expected<AllowedCall, base::Reason> allow(const McpRequest& request);
+  // tools/call, prompts/get, resources/read and completion/complete: what they name is in the catalogue.
+  // tasks/get, tasks/result and tasks/cancel: what they name is a task of the caller's.
+  static std::expected<AllowedCall, base::Reason> allow(const McpRequest& request, mcp::TaskBook& tasks,
+                                                        base::Microseconds now);
 
   const McpRequest& request() const { return *request_; }
   upstream::Server& server() const { return *server_; }
-  // What is called, as the server knows it: a tool's or prompt's name, a URI.
+  // What is called, as the server knows it: a tool's or prompt's name, a URI; the tool that a task came from.
   std::string_view target() const { return target_; }
   std::string_view arguments_raw() const { return arguments_raw_; }                   // empty where there are none
   std::optional<std::string_view> progress_token() const { return progress_token_; }  // raw
   // The slice of the message that names the target, and what stands there upstream; empty where it stays.
   std::string_view name_raw() const { return name_raw_; }
-  std::string_view original_raw() const { return original_raw_; }
+  std::string_view original_raw() const { return task_ ? std::string_view(task_->upstream_raw) : original_raw_; }
+  // The task that it is about; absent: none.
+  const std::optional<mcp::Task>& task() const { return task_; }
+  bool wants_task() const { return wants_task_; }  // tools/call that a server is to make a task of
+  // Further slices of the message that differ upstream, because of tasks.
+  const std::vector<std::pair<std::string_view, std::string>>& task_edits() const { return task_edits_; }
 
  private:
   explicit AllowedCall(const McpRequest& request) : request_(&request) {}
@@ -108,11 +116,16 @@ class AllowedCall {
   std::optional<base::Reason> find_name(mcp::ListKind kind, json::Value name, base::Reason unknown);
   std::optional<base::Reason> find_resource(json::Value uri);
   std::optional<base::Reason> find_reference(json::Value reference);
+  std::optional<base::Reason> find_task(json::Value id, mcp::TaskBook& tasks, base::Microseconds now);
+  std::optional<base::Reason> look_for_tasks(const mcp::TaskBook& tasks, base::Microseconds now);
   const McpRequest* request_;
   upstream::Server* server_ = nullptr;
   std::string target_;
   std::string_view name_raw_, original_raw_, arguments_raw_;
   std::optional<std::string_view> progress_token_;
+  std::optional<mcp::Task> task_;
+  bool wants_task_ = false;
+  std::vector<std::pair<std::string_view, std::string>> task_edits_;
 };
 
 // Those of these refusals that may end by themselves: a server that is still starting may have what was named.

@@ -27,6 +27,7 @@ void add_features(upstream::Features& all, const upstream::Features& one) {
   all.completions |= one.completions;
   all.logging |= one.logging;
   all.tasks |= one.tasks;
+  all.cancels_tasks |= one.cancels_tasks;
 }
 
 }  // namespace

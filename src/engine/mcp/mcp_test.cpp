@@ -75,6 +75,28 @@ TEST(SessionId, is_hex_of_its_shard_and_256_random_bits) {
   }
 }
 
+TEST(Sessions, know_the_least_log_level_of_those_that_are_open) {
+  identity::PrincipalCounts counts;
+  identity::Principals principals(counts);
+  identity::KnownPrincipal& principal = principals.identify({.kind = ipc::Peer::Kind::tcp});
+  View view(false);
+  Sessions sessions(0);
+  const auto open = [&] { return *sessions.open(principal, Version::v2025_11_25, view, base::Microseconds{0}); };
+  Session* const first = open();
+  Session* const second = open();
+  EXPECT_EQ(sessions.least_log_level(), std::nullopt);
+  sessions.set_log_level(*first, LogLevel::error);
+  sessions.set_log_level(*second, LogLevel::debug);
+  EXPECT_EQ(sessions.least_log_level(), LogLevel::debug);
+  sessions.set_log_level(*second, LogLevel::warning);
+  EXPECT_EQ(sessions.least_log_level(), LogLevel::warning);
+  sessions.close(*second);
+  EXPECT_EQ(sessions.least_log_level(), LogLevel::error);
+  EXPECT_EQ(sessions.find(first->id().text(), principal), first);
+  sessions.close(*first);
+  EXPECT_EQ(sessions.least_log_level(), std::nullopt);
+}
+
 TEST(CursorSeal, opens_only_what_it_sealed) {
   const auto seal = CursorSeal::make();
   const auto other = CursorSeal::make();

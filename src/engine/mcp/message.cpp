@@ -115,6 +115,7 @@ std::expected<Message, Message::Invalid> Message::read(json::Value value) {
     message.kind_ = MessageKind::response;
     message.is_error_ = static_cast<bool>(members.error);
     message.id_ = usable_id;
+    message.result_ = members.result;
     return message;
   }
   if (!is_lawful_call(members)) return std::unexpected(invalid);

@@ -64,6 +64,7 @@ class Message {
   bool is_error() const { return is_error_; }                  // of a response
   std::string_view id() const { return id_; }     // raw; empty for notifications and for errors without one
   json::Value params() const { return params_; }  // absent or an object
+  json::Value result() const { return result_; }  // of a response; absent: it is an error
 
  private:
   Message() = default;
@@ -71,7 +72,7 @@ class Message {
   bool is_error_ = false;
   Method method_ = Method::other;
   std::string_view method_raw_, text_, id_;
-  json::Value params_;
+  json::Value params_, result_;
 };
 
 // A string or an integer (digits only, any size), at most kMaxIdBytes long as written.

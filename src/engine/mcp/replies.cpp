@@ -14,7 +14,14 @@ constexpr std::string_view kServerInfo =
 constexpr std::string_view kCapabilities = R"("completions":{},"logging":{},"prompts":{"listChanged":true},)"
                                            R"("resources":{"listChanged":true,"subscribe":true},)"
                                            R"("tools":{"listChanged":true})";
-constexpr std::string_view kTasks = R"("tasks":{"cancel":{},"list":{},"requests":{"tools":{"call":{}}}},)";
+// Whose a task is is known here, so all that there are can be listed; cancelling is for the servers to do.
+constexpr std::string_view kTasks = R"("tasks":{"list":{},"requests":{"tools":{"call":{}}}},)";
+constexpr std::string_view kCancelledTasks = R"("tasks":{"cancel":{},"list":{},"requests":{"tools":{"call":{}}}},)";
+
+std::string_view tasks_member(const upstream::Features& features) {
+  if (!features.tasks) return {};
+  return features.cancels_tasks ? kCancelledTasks : kTasks;
+}
 
 void append_cache(std::string& out, const upstream::Freshness& freshness) {
   fmt::format_to(std::back_inserter(out), R"(,"ttlMs":{},"cacheScope":"{}")", freshness.ttl_ms,
@@ -45,7 +52,7 @@ std::string empty_result(std::string_view raw_id) {
 std::string initialize_result(std::string_view raw_id, Version version, const upstream::Features& features) {
   return fmt::format(
       R"({{"jsonrpc":"2.0","id":{},"result":{{"protocolVersion":"{}","capabilities":{{{}{}}},"serverInfo":{}}}}})",
-      raw_id, to_string(version), features.tasks ? kTasks : std::string_view{}, kCapabilities, kServerInfo);
+      raw_id, to_string(version), tasks_member(features), kCapabilities, kServerInfo);
 }
 
 std::string discover_result(std::string_view raw_id) {

@@ -17,8 +17,8 @@ namespace clawql::engine::mcp {
 int rpc_code(base::Reason reason, bool modern = false);
 
 std::string empty_result(std::string_view raw_id);
-// `features`: what the servers offer so far. Lists may come later, so everything that the gateway can serve is declared
-// but tasks, of which only a server that has them can make any.
+// `features`: what the servers offer. Lists may come later, so everything that the gateway can serve is declared but
+// tasks, of which only a server that has them can make any.
 std::string initialize_result(std::string_view raw_id, Version version, const upstream::Features& features);
 std::string discover_result(std::string_view raw_id);
 struct ListPage {

@@ -75,7 +75,8 @@ std::size_t SessionId::Hash::operator()(const SessionId& id) const {
 // ---- Session
 
 Session::Session(SessionId id, identity::KnownPrincipal& principal, Version version, View& shared)
-    : Client(principal, version, shared), id_(id), audit_name_(audit::sha256_hex(id.text()).substr(0, 16)) {
+    : Client(principal, version, shared), id_(id) {
+  audit::sha256_hex(id.text()).copy(audit_name_.data(), audit_name_.size());
   ++principal.sessions;
 }
 
@@ -85,7 +86,13 @@ Session::~Session() {
 
 // Without a stream nobody can be told; the client reads anew when it comes back.
 void Session::on_resource_updated(std::string_view uri) {
-  if (MessageStream* const stream = newest_stream()) stream->send(resource_updated(uri));
+  tell(resource_updated(uri));
+}
+
+bool Session::tell(std::string_view notification) {
+  if (MessageStream* const stream = newest_stream()) return stream->send(notification);
+  const std::shared_ptr<MessageStream> resting = resting_.lock();
+  return resting != nullptr && resting->send(notification);
 }
 
 void Session::attach(MessageStream& stream) {
@@ -119,9 +126,27 @@ Session* Sessions::find(std::string_view id_text, const identity::KnownPrincipal
   return found->second.get();
 }
 
+Session* Sessions::find(const SessionId& id) const {
+  const auto found = sessions_.find(id);
+  return found == sessions_.end() ? nullptr : found->second.get();
+}
+
 void Sessions::close(Session& session) {
   CLAWQL_CHECK(session.in_flight() == 0 && session.streams() == 0);
+  if (session.log_level_) --by_log_level_[static_cast<std::size_t>(*session.log_level_)];
   sessions_.erase(SessionId(session.id()));
+}
+
+void Sessions::set_log_level(Session& session, LogLevel level) {
+  if (session.log_level_) --by_log_level_[static_cast<std::size_t>(*session.log_level_)];
+  ++by_log_level_[static_cast<std::size_t>(level)];
+  session.log_level_ = level;
+}
+
+std::optional<LogLevel> Sessions::least_log_level() const {
+  for (std::size_t level = 0; level < by_log_level_.size(); ++level)
+    if (by_log_level_[level] > 0) return static_cast<LogLevel>(level);
+  return std::nullopt;
 }
 
 void Sessions::for_each(const std::function<void(Session&)>& visit) {

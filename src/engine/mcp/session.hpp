@@ -4,13 +4,13 @@
 #pragma once
 
 #include <array>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -74,7 +74,7 @@ class Session final : public Client, public Subscriber {
   }
   Own* own() const { return own_.get(); }
   // The first 16 hex characters of the id's SHA-256: for the audit, never the id.
-  std::string_view audit_name() const override { return audit_name_; }
+  std::string_view audit_name() const override { return {audit_name_.data(), audit_name_.size()}; }
 
   void on_resource_updated(std::string_view uri) override;
 
@@ -84,21 +84,31 @@ class Session final : public Client, public Subscriber {
   void detach(MessageStream& stream);
   const std::vector<MessageStream*>& all_streams() const { return streams_; }
   MessageStream* newest_stream() const { return streams_.empty() ? nullptr : streams_.back(); }
+  // A stream whose connection is gone, and whose client may come back for what it keeps meanwhile.
+  void rest(std::weak_ptr<MessageStream> stream) { resting_ = std::move(stream); }
+  // Takes a notification: the newest stream, or else the one that rests. False: nobody will hear of it.
+  bool tell(std::string_view notification);
 
   void touch(base::Microseconds now) override { last_used_ = now; }
   // Without request or stream since so long; 0 while it has one.
   base::Microseconds idle_for(base::Microseconds now) const;
 
-  std::optional<LogLevel> log_level;  // absent: the client never asked
-  Changes unsent;                     // list_changed that are due on the next stream
-  bool orphaned = false;              // its connection is gone for good: it ends with the last call that is in flight
+  // Absent: the client never asked. Sessions::set_log_level() changes it.
+  std::optional<LogLevel> log_level() const { return log_level_; }
+
+  Changes unsent;         // list_changed that are due on the next stream
+  bool orphaned = false;  // its connection is gone for good: it ends with the last call that is in flight
 
  private:
-  SessionId id_;
-  std::string audit_name_;
-  std::vector<MessageStream*> streams_;
-  std::unique_ptr<Own> own_;  // null: nothing
+  friend class Sessions;  // counts the log levels
+  // What every call touches first: with thousands of sessions none of it is in a cache when its call comes.
   base::Microseconds last_used_{0};
+  std::array<char, 16> audit_name_;
+  std::optional<LogLevel> log_level_;
+  std::unique_ptr<Own> own_;  // null: nothing
+  std::vector<MessageStream*> streams_;
+  std::weak_ptr<MessageStream> resting_;
+  SessionId id_;
 };
 
 // The sessions of one shard.
@@ -110,7 +120,11 @@ class Sessions {
   Result<Session*> open(identity::KnownPrincipal& principal, Version version, View& shared, base::Microseconds now);
   // Null: no such session, garbage, or another principal's. They cannot be told apart from outside.
   Session* find(std::string_view id_text, const identity::KnownPrincipal& principal) const;
-  void close(Session& session);  // nothing may be pending or attached any more
+  Session* find(const SessionId& id) const;  // null: ended
+  void close(Session& session);              // nothing may be pending or attached any more
+  void set_log_level(Session& session, LogLevel level);
+  // The least severe that a session asked for; absent: none did. Does not walk the sessions.
+  std::optional<LogLevel> least_log_level() const;
 
   std::size_t size() const { return sessions_.size(); }
   void for_each(const std::function<void(Session&)>& visit);
@@ -119,7 +133,8 @@ class Sessions {
 
  private:
   std::uint8_t shard_;
-  std::unordered_map<SessionId, std::unique_ptr<Session>, SessionId::Hash> sessions_;
+  std::array<std::size_t, kLogLevels.size()> by_log_level_{};  // how many asked for it
+  boost::unordered_flat_map<SessionId, std::unique_ptr<Session>, SessionId::Hash> sessions_;
 };
 
 }  // namespace clawql::engine::mcp

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/upstream/imports.hpp"
+#include "engine/upstream/related_task.hpp"
 
 namespace clawql::engine::upstream {
 
@@ -115,7 +116,8 @@ void Exports::unsubscribe(std::string_view key, std::uint32_t shard, std::string
 
 void Exports::notify(const std::string& key, const json::Document& message) {
   const json::Value method = message.root().find("method");
-  if (shards_.size() < 2 || method.equals("notifications/message")) return;
+  if (shards_.size() < 2) return;
+  if (method.equals("notifications/message") && !names_task(message.root().find("params"))) return;
   const bool of_resource = method.equals("notifications/resources/updated");
   const auto subscribers = subscribers_.find(key);
   for (std::uint32_t shard = 0; shard < shards_.size(); ++shard) {
@@ -133,8 +135,11 @@ void Exports::publish(const std::string& key, Server& server) {
   ServerView& told = told_[key];
   const bool worth_waiting = server.worth_waiting_for();
   auto offer = server.offer();
-  if (told.state == server.state() && told.worth_waiting == worth_waiting && told.offer == offer) return;
+  if (told.state == server.state() && told.generation == server.generation() && told.worth_waiting == worth_waiting &&
+      told.offer == offer)
+    return;
   told.state = server.state();
+  told.generation = server.generation();
   told.worth_waiting = worth_waiting;
   told.offer = std::move(offer);
   for (std::uint32_t shard = 0; shard < shards_.size(); ++shard)
@@ -145,6 +150,7 @@ void Exports::tell(std::uint32_t shard, std::string_view key, Server& server) {
   Imports& to = *shards_[shard];
   ServerView view{.state = server.state(),
                   .worth_waiting = server.worth_waiting_for(),
+                  .generation = server.generation(),
                   .reason = server.describe().reason,
                   .offer = server.offer()};
   to.loop().post(

@@ -35,7 +35,7 @@ class Exports {
   // Tells the other shards of this server where it differs from what they were told last.
   void publish(const std::string& key, Server& server);
   // What the server told of no call: a change of a resource goes to the shards that have a subscription with it, what
-  // any session may wait for to all, log messages to none (the owner's shard logs them).
+  // any session may wait for to all, log messages to none (the owner's shard logs them) but those of a task.
   void notify(const std::string& key, const json::Document& message);
 
   // For the other shards, on this loop.

@@ -7,6 +7,7 @@ namespace clawql::engine::upstream {
 namespace {
 
 constexpr std::string_view kOfferedVersion = "2025-11-25";
+constexpr std::string_view kTasksVersion = "2025-11-25";  // no other has them
 constexpr std::array<std::string_view, 4> kKnownVersions{"2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"};
 
 bool is_object(json::Value value) {
@@ -25,8 +26,9 @@ void read_capabilities(json::Value capabilities, Introduction& who) {
   who.features.completions = is_object(capabilities.find("completions"));
   who.features.logging = is_object(capabilities.find("logging"));
   // MCP 2025-11-25, basic/utilities/tasks. In 2026-07-28 they are an extension, declared elsewhere.
-  who.features.tasks = !who.modern && is_object(tasks.find("list")) && is_object(tasks.find("cancel")) &&
-                       is_object(tasks.find("requests").find("tools").find("call"));
+  who.features.tasks =
+      who.protocol_version == kTasksVersion && is_object(tasks.find("requests").find("tools").find("call"));
+  who.features.cancels_tasks = who.features.tasks && is_object(tasks.find("cancel"));
   who.tools_change = is_true(tools.find("listChanged"));
   who.resources_change = is_true(resources.find("listChanged"));
   who.prompts_change = is_true(prompts.find("listChanged"));

@@ -47,6 +47,7 @@ void Instance::let_go() {
   if (!process_) return;
   idle_.clear();
   all_.parts().launcher.stop(settings_.name, number());
+  keep_until_ = {};
   all_.parts().counts.give_back(settings_.name);
   process_->retire();
   all_.parts().loop.post([kept = std::move(process_)] {});
@@ -60,7 +61,7 @@ void Instance::end() {
 void Instance::look_whether_idle() {
   const base::Microseconds now = all_.parts().loop.now();
   const base::Microseconds limit = std::chrono::seconds(settings_.instance_idle_seconds);
-  if (!subscriptions_.empty() || process_->describe().calls_in_flight > 0) last_used_ = now;
+  if (!subscriptions_.empty() || process_->describe().calls_in_flight > 0 || keep_until_ > now) last_used_ = now;
   const base::Microseconds left = limit - (now - last_used_);
   if (left.count() > 0) return idle_.set(std::chrono::ceil<base::Milliseconds>(left));
   all_.parts().log.info("server.idle", {{"server", settings_.name}, {"of", order_.owner}});
@@ -68,7 +69,6 @@ void Instance::look_whether_idle() {
 }
 
 void Instance::started(Pipes pipes) {
-  ++generation_;
   process_->started(std::move(pipes));
 }
 
@@ -97,6 +97,10 @@ Description Instance::describe() const {
 }
 
 std::optional<CallId> Instance::call(const OutgoingRequest& request, CallSink& sink) {
+  if (request.generation != 0 && request.generation != generation()) {
+    sink.on_failure({base::Reason::task_lost, "server " + settings_.name + ": its process is another one now"});
+    return std::nullopt;
+  }
   if (!start()) {
     sink.on_failure(
         {base::Reason::instance_limit, "server " + settings_.name + ": it has as many instances as it may"});

@@ -3,6 +3,7 @@
 // owner ends it. Each process of it has a number that was never used before; the lists outlive an idle one.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -35,7 +36,8 @@ class Instance final : public OwnServer, private Server::Observer {
   void send(std::string_view message) override;
   void wake() override { start(); }
   void end() override;
-  std::uint64_t generation() const override { return generation_; }
+  std::uint64_t generation() const override { return process_ ? process_->generation() : 0; }
+  void keep_until(base::Microseconds time) override { keep_until_ = std::max(keep_until_, time); }
   bool is_over_limit() const override { return over_limit_; }
 
   // The supervisor's number of its process; kShared while it has none.
@@ -64,9 +66,8 @@ class Instance final : public OwnServer, private Server::Observer {
   std::shared_ptr<const Offer> offer_ = std::make_shared<const Offer>();
   Subscriptions subscriptions_;
   std::string log_level_;
-  std::uint64_t generation_ = 0;
   bool over_limit_ = false, ended_ = false;
-  base::Microseconds last_used_{0};
+  base::Microseconds last_used_{0}, keep_until_{0};
   io::Deadline idle_;
 };
 

@@ -181,6 +181,25 @@ TEST_F(InstancesTest, end_when_idle_keep_their_lists_and_start_anew_with_the_nex
   EXPECT_GT(server->generation(), generation);
 }
 
+TEST_F(InstancesTest, that_work_at_a_task_are_kept_for_it_and_never_asked_about_a_task_of_another_process) {
+  const auto server = make();
+  server->wake();
+  run("ask");
+  server->keep_until(clock.monotonic() + std::chrono::seconds(300));
+  server->keep_until(clock.monotonic() + std::chrono::seconds(10));
+  const std::uint64_t process_of_task = server->generation();
+  pass(std::chrono::seconds(290));
+  EXPECT_EQ(server->state(), State::ready);
+  pass(std::chrono::seconds(200));
+  EXPECT_EQ(server->state(), State::stopped);
+  const std::string text = R"({"jsonrpc":"2.0","id":1,"method":"tasks/get"})";
+  Sink sink;
+  const std::size_t asked = launcher.asked.size();
+  EXPECT_FALSE(server->call({.text = text, .generation = process_of_task}, sink));
+  EXPECT_EQ(sink.reason, base::Reason::task_lost);
+  EXPECT_THAT(launcher.asked, SizeIs(asked)) << "nothing is started for it";
+}
+
 TEST_F(InstancesTest, of_a_changed_entry_start_anew_under_another_number) {
   const auto server = make();
   server->wake();

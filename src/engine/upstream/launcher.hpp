@@ -17,10 +17,12 @@ class InstanceNumbers {
  public:
   explicit InstanceNumbers(std::uint32_t shard = 0) : shard_(shard) {}
   std::uint64_t next() { return ++last_ << 8U | shard_; }
+  // Server::generation().
+  std::uint64_t next_generation() { return ++generations_ << 8U | shard_; }
 
  private:
   const std::uint32_t shard_;
-  std::uint64_t last_ = kShared;
+  std::uint64_t last_ = kShared, generations_ = 0;
 };
 
 // The shard that started it; a shared process is its owner's.

@@ -33,7 +33,7 @@ struct Freshness {
 // What it declared in its handshake, or in server/discover.
 struct Features {
   bool tools = false, resources = false, subscribe = false, prompts = false, completions = false, logging = false;
-  bool tasks = false;                                        // 2025-11-25: tools/call as a task, with list and cancel
+  bool tasks = false, cancels_tasks = false;                 // 2025-11-25: tools/call as a task; tasks/cancel
   bool speaks_handshake_era = false, speaks_modern = false;  // one of them or both
   bool operator==(const Features&) const = default;
 };

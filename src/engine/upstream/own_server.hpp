@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "base/clock.hpp"
 #include "engine/upstream/role.hpp"
 #include "engine/upstream/server.hpp"
 
@@ -22,8 +23,8 @@ class OwnServer : public Server {
   // Its owner needs it no more: its process ends, and nothing is called afterwards. Calls are over by then. It must
   // live until the loop's next turn.
   virtual void end() = 0;
-  // Of the process behind it: rises with each start. An answer for an earlier process must not reach a later one.
-  virtual std::uint64_t generation() const = 0;
+  // Until then its process does not end for being idle: it works at a task.
+  virtual void keep_until(base::Microseconds time) = 0;
   // The last start was refused, because there are as many instances as there may be. Calls are refused for it.
   virtual bool is_over_limit() const = 0;
 };

@@ -44,6 +44,7 @@ inline std::string modern_key(std::string_view name) {
 struct ServerView {
   State state = State::stopped;
   bool worth_waiting = false;
+  std::uint64_t generation = 0;
   std::string reason;
   std::shared_ptr<const Offer> offer = std::make_shared<const Offer>();  // immutable, so shared between threads
 };

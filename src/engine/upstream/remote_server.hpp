@@ -39,6 +39,7 @@ class RemoteServer final : public Server {
   bool worth_waiting_for() const override;
   std::shared_ptr<const Offer> offer() const override { return view_.offer; }
   Description describe() const override;
+  std::uint64_t generation() const override { return view_.generation; }
   std::optional<CallId> call(const OutgoingRequest& request, CallSink& sink) override;
   void cancel(CallId call, std::string_view reason) override;
   // The owner's line asks it, for the sessions of all shards.

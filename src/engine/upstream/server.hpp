@@ -29,10 +29,12 @@ struct OutgoingRequest {
   std::optional<std::string_view>
       progress_token;  // raw value of params._meta.progressToken; replaced by the server's own
   std::vector<std::pair<std::string_view, std::string>> edits;  // further slices, e.g. params.name without its prefix
-  json::Value params{};    // of `text`, as it was parsed; absent where it came from another shard
-  bool wants_log = false;  // modern: params._meta names a log level (else the server may tell it nothing)
-  bool modern = false;     // it carries the claim of 2026-07-28 in params._meta; else it is of the handshake era
-  std::string principal;   // who calls ("uid:1000", "loopback"): the built-in server keeps data apart by it
+  json::Value params{};          // of `text`, as it was parsed; absent where it came from another shard
+  bool wants_log = false;        // modern: params._meta names a log level (else the server may tell it nothing)
+  bool as_task = false;          // tools/call that asks for a task (2025-11-25)
+  std::uint64_t generation = 0;  // of the one process that may see it: that has the task in question; 0: any
+  bool modern = false;           // it carries the claim of 2026-07-28 in params._meta; else it is of the handshake era
+  std::string principal;         // who calls ("uid:1000", "loopback"): the built-in server keeps data apart by it
 };
 
 // Where a call's answers go. Exactly one of on_response and on_failure ends it; nothing is called after that, nor after
@@ -80,8 +82,9 @@ class Server {
     virtual void on_offer_changed(Server& server) = 0;  // offer() is another one now (also: empty, because it failed)
     virtual void on_settled(Server& server) = 0;        // left `starting`: ready or failed
     // A notification that belongs to no call: notifications/message (to the gateway's log where no single client can be
-    // meant), notifications/resources/updated, notifications/tasks/status, notifications/elicitation/complete, and
-    // notifications/cancelled of a request that the server made itself. Nothing else comes here.
+    // meant), notifications/resources/updated, notifications/tasks/status, notifications/elicitation/complete,
+    // notifications/cancelled of a request that the server made itself, and notifications/progress and
+    // notifications/message that name a task in `_meta`. Nothing else comes here.
     virtual void on_notification(Server& server, const json::Document& message) = 0;
     // A request that only a client can answer (sampling/createMessage, elicitation/create, roots/list), from a server
     // that was offered it. The answer goes back by send(), under the same raw id.
@@ -101,6 +104,9 @@ class Server {
   // lists stay, so that the next call finds its tool and waits.
   virtual std::shared_ptr<const Offer> offer() const = 0;
   virtual Description describe() const = 0;
+  // Of the process behind it: another number for each start, greater than before, and never that of another server.
+  // What one process knows (a task) the next does not. 0: there was none yet, or the server is none.
+  virtual std::uint64_t generation() const { return 0; }
 
   // Sends the request; a lazy or stopped server is started first and the request waits within the call's time limit.
   // The sink may be called from within. nullopt when it was (the call is over already).

@@ -19,9 +19,11 @@ class PlainServer final : public Server {
   State state() const override { return State::ready; }
   bool worth_waiting_for() const override { return false; }
   std::shared_ptr<const Offer> offer() const override { return offer_; }
+  std::uint64_t generation() const override { return process; }
   Description describe() const override { return {.name = name_, .kind = "stdio"}; }
   std::optional<CallId> call(const OutgoingRequest& request, CallSink& sink) override {
-    heard.push_back("call " + std::string(request.text) + (request.modern ? " modern" : ""));
+    heard.push_back("call " + std::string(request.text) + (request.modern ? " modern" : "") +
+                    (request.generation == 0 ? "" : " of process " + std::to_string(request.generation)));
     sink.on_request_refused("sampling");
     return 1;
   }
@@ -31,6 +33,7 @@ class PlainServer final : public Server {
   void unsubscribe(std::string_view uri) override { heard.push_back("unsubscribe " + std::string(uri)); }
   void send(std::string_view message) override { heard.push_back("send " + std::string(message)); }
   std::vector<std::string> heard;
+  std::uint64_t process = 0;
 
  private:
   const std::string name_ = "files";
@@ -129,6 +132,29 @@ TEST_F(ShardsTest, what_any_session_may_wait_for_reaches_every_shard_and_log_mes
   notify(name, kStatus);
   notify(name, kMessage);
   EXPECT_THAT(observer.told, ElementsAre(name + " " + std::string(kStatus)));
+}
+
+TEST_F(ShardsTest, a_log_message_of_a_task_reaches_every_shard) {
+  const std::string message =
+      R"({"method":"notifications/message","params":{"_meta":{"io.modelcontextprotocol/related-task":{"taskId":"1"}}}})";
+  notify(name, message);
+  EXPECT_THAT(observer.told, ElementsAre(name + " " + message));
+}
+
+TEST_F(ShardsTest, the_process_behind_a_server_is_known_to_every_shard_and_can_be_meant_alone) {
+  server.process = 41;
+  owner.publish(name, server);
+  turn();
+  EXPECT_EQ(user.find(name)->generation(), 41U);
+  server.process = 42;
+  owner.publish(name, server);
+  turn();
+  EXPECT_EQ(user.find(name)->generation(), 42U);
+  const std::string text = R"({"id":1})";
+  RefusalSink sink;
+  user.find(name)->call({.text = text, .id = std::string_view(text).substr(6, 1), .generation = 41}, sink);
+  turn();
+  EXPECT_THAT(server.heard, ElementsAre("call " + text + " of process 41"));
 }
 
 TEST_F(ShardsTest, the_process_of_the_modern_era_is_another_server) {

@@ -76,13 +76,17 @@ std::optional<CallId> StdioServer::call(const OutgoingRequest& request, CallSink
   ++calls_total_;
   metrics_.calls.add();
   if (retired_) return refuse(sink, base::Reason::server_unavailable, "it was removed from the configuration");
+  if (request.generation != 0 && (request.generation != generation_ || !can_hear()))
+    return refuse(sink, base::Reason::task_lost, "the process that ran the task has ended");
   if (may_be_tried_again()) take_fresh_number();
   wake();
   if (state_ == State::failed) return refuse(sink, base::Reason::server_unavailable, reason_);
+  if (calls_.size() >= limits_.in_flight_server)
+    return refuse(sink, base::Reason::too_many_requests, "too many of its calls are in flight");
   const bool can_send = can_hear();
   if (can_send && process_->pending() > kUnsentBytes)
     return refuse(sink, base::Reason::overloaded, "it does not read what was sent to it");
-  if (!can_send && (held_.size() >= kWaitingCalls || held_bytes_ + request.text.size() > kWaitingBytes))
+  if (!can_send && held_bytes_ + request.text.size() > kWaitingBytes)
     return refuse(sink, base::Reason::overloaded, "too many calls wait for its start");
 
   const CallId id = next_id_++;
@@ -98,6 +102,8 @@ std::optional<CallId> StdioServer::call(const OutgoingRequest& request, CallSink
   call.wants_log = request.wants_log || !request.modern;
   call.began = parts_.loop.now();
   call.deadline.set(call_limit(settings_, limits_));
+  call.as_task = request.as_task;
+  if (can_send) has_made_tasks_ |= call.as_task;
   const json::Splice splice = addressed(request, id);
   if (can_send && speaks_modern_now() == call.modern) {
     std::string& out = process_->out();
@@ -139,6 +145,7 @@ void StdioServer::send_held_calls() {
     write_call(found->second, found->second.text);
     std::string().swap(found->second.text);
     found->second.sent = true;
+    has_made_tasks_ |= found->second.as_task;
   }
   held_bytes_ = 0;
 }

@@ -50,8 +50,7 @@ class StdioServer final : public Server,
     telemetry::Registry& metrics;
     InstanceNumbers& instances;
   };
-  static constexpr std::size_t kWaitingCalls = 1024;          // while it starts
-  static constexpr std::size_t kWaitingBytes = 64U << 20;     // the same, their texts
+  static constexpr std::size_t kWaitingBytes = 64U << 20;     // of calls, while it starts
   static constexpr std::size_t kUnsentBytes = 64U << 20;      // in its stdin; over it calls are refused
   static constexpr std::size_t kUnsentReplyBytes = 1U << 20;  // over it its own requests get no answer
   static constexpr base::Milliseconds kListPatience{5'000};   // a list waits no longer for its start
@@ -69,6 +68,7 @@ class StdioServer final : public Server,
   bool worth_waiting_for() const override;
   std::shared_ptr<const Offer> offer() const override { return offer_; }
   Description describe() const override;
+  std::uint64_t generation() const override { return generation_; }
   std::optional<CallId> call(const OutgoingRequest& request, CallSink& sink) override;
   void cancel(CallId call, std::string_view reason) override;
   void set_log_level(std::string_view level) override;
@@ -92,8 +92,8 @@ class StdioServer final : public Server,
     CallSink* sink = nullptr;
     bool sent = false;
     bool wants_progress = false;
-    bool modern = false, wants_log = false;  // as the request said
-    std::string text;                        // while it waits to be sent
+    bool modern = false, wants_log = false, as_task = false;  // as the request said
+    std::string text;                                         // while it waits to be sent
     base::Microseconds began{0};
     io::Deadline deadline;
   };
@@ -176,6 +176,8 @@ class StdioServer final : public Server,
   base::Microseconds start_began_{0};
   base::Microseconds failed_at_{0};
   std::uint64_t newest_incarnation_ = 0;
+  std::uint64_t generation_ = 0;
+  bool has_made_tasks_ = false;  // this process: it works without a call in flight
   std::uint64_t next_id_ = 1;
 
   std::unique_ptr<ServerProcess> process_;

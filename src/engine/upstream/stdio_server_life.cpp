@@ -53,6 +53,8 @@ void StdioServer::started(Pipes pipes) {
     drop_process();
   }
   newest_incarnation_ = pipes.incarnation;
+  generation_ = parts_.instances.next_generation();
+  has_made_tasks_ = false;
   state_ = State::starting;
   ever_ready_ = restart_expected_ = false;
   exit_.reset();

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/upstream/related_task.hpp"
 #include "engine/upstream/stdio_server.hpp"
 
 namespace clawql::engine::upstream {
@@ -41,8 +42,10 @@ void StdioServer::on_garbage(std::string_view why, std::string_view line) {
                                         {"unreported", garbage_rate_.take_suppressed()}});
 }
 
-// Null when several are in flight, or none that the server has seen.
+// Null when several are in flight, or none that the server has seen; or when the server may mean a task of another
+// client, at which it works without a call.
 StdioServer::Call* StdioServer::only_call() {
+  if (has_made_tasks_ && role_.kind != Role::Kind::session) return nullptr;
   return calls_.size() == 1 && calls_.begin()->second.sent ? &calls_.begin()->second : nullptr;
 }
 
@@ -138,16 +141,22 @@ void StdioServer::on_notification(const json::Document& document, const ServerMe
 }
 
 void StdioServer::on_progress(const json::Document& document) {
-  const auto token = document.root().find("params").find("progressToken").uint64();
+  const json::Value params = document.root().find("params");
+  const auto token = params.find("progressToken").uint64();
   const auto found = token ? calls_.find(*token) : calls_.end();
-  if (found == calls_.end() || !found->second.sent || !found->second.wants_progress) return;
+  if (found == calls_.end()) {
+    // The token of a call that became a task is good for as long as the task (basic/utilities/tasks).
+    if (names_task(params) && stray_rate_.take(parts_.loop.now())) parts_.observer.on_notification(*this, document);
+    return;
+  }
+  if (!found->second.sent || !found->second.wants_progress) return;
   found->second.sink->on_notification(document);
 }
 
-// Nothing in it says for whom it is. With one call in flight there is no doubt; else nobody but us may see it. A client
-// of 2026-07-28 that named no level must be told nothing.
+// Nothing in it says for whom it is, but that of a task. With one call in flight there is no doubt; else nobody but us
+// may see it. A client of 2026-07-28 that named no level must be told nothing.
 void StdioServer::on_log(const json::Document& document) {
-  Call* const call = only_call();
+  Call* const call = names_task(document.root().find("params")) ? nullptr : only_call();
   if (call != nullptr && call->wants_log)
     call->sink->on_notification(document);
   else if (stray_rate_.take(parts_.loop.now()))

@@ -156,15 +156,16 @@ TEST_F(StdioServerStartTest, calls_wait_for_a_slow_start_in_order_and_within_the
   EXPECT_FALSE(gone.over);
 }
 
-TEST_F(StdioServerStartTest, so_many_calls_wait_and_no_more) {
+TEST_F(StdioServerStartTest, so_many_calls_are_in_flight_and_no_more) {
   std::vector<std::unique_ptr<RecordingSink>> sinks;
-  for (std::size_t i = 0; i < StdioServer::kWaitingCalls + 1; ++i) {
+  const std::size_t most = base::Limits{}.in_flight_server;
+  for (std::size_t i = 0; i < most + 1; ++i) {
     sinks.push_back(std::make_unique<RecordingSink>());
     call(*sinks.back());
   }
-  EXPECT_FALSE(sinks[StdioServer::kWaitingCalls - 1]->over);
+  EXPECT_FALSE(sinks[most - 1]->over);
   ASSERT_TRUE(sinks.back()->failure);
-  EXPECT_EQ(sinks.back()->failure->reason, Reason::overloaded);
+  EXPECT_EQ(sinks.back()->failure->reason, Reason::too_many_requests);
 }
 
 }  // namespace

@@ -3,7 +3,8 @@
 #include <algorithm>
 
 #include "exposure/firewall/address.hpp"
-#include "exposure/firewall/evaluate.hpp"
+#include "exposure/firewall/flows.hpp"
+#include "exposure/firewall/topology.hpp"
 
 namespace clawql::exposure::firewall {
 namespace {

@@ -1,9 +1,11 @@
 #include "exposure/firewall/evaluate.hpp"
 
 #include <algorithm>
-#include <bit>
-#include <iterator>
 #include <utility>
+
+#include "exposure/firewall/alter.hpp"
+#include "exposure/firewall/flows.hpp"
+#include "exposure/firewall/topology.hpp"
 
 namespace clawql::exposure::firewall {
 namespace {
@@ -11,102 +13,14 @@ namespace {
 constexpr unsigned kMaxDepth = 32;            // the kernel allows 16 jumps
 constexpr std::size_t kMaxWork = 40'000'000;  // flows looked at
 constexpr std::size_t kMaxFlows = 200'000;
-constexpr std::size_t kTidyUpTo = 256;  // flows; comparing them is quadratic
 constexpr int kTrackingPriority = -200;
 constexpr int kTranslationPriority = -100;  // where the kernel does NAT, whatever a nat chain says
-
-IntervalSet only(State state) {
-  return IntervalSet::of(static_cast<Number>(state));
-}
-
-void append(Flows& to, Flows&& from) {
-  if (to.empty())
-    to = std::move(from);
-  else
-    std::ranges::move(from, std::back_inserter(to));
-}
 
 bool decides(const Rule& rule) {
   return std::ranges::any_of(rule.statements, [](const Statement& statement) {
     if (const auto* verdict = std::get_if<Verdict>(&statement)) return verdict->kind != VerdictKind::next_rule;
     return !std::holds_alternative<Condition>(statement);
   });
-}
-
-IntervalSet loopback() {
-  static const IntervalSet name = *interface_set("lo", false);
-  return name;
-}
-
-// One box for both, where they differ in at most one field; false otherwise.
-bool join(Flow& into, const Flow& other) {
-  if (into.address_kept != other.address_kept || into.port_kept != other.port_kept || into.let_in_by != other.let_in_by)
-    return false;
-  unsigned differences = 0;
-  bool inside = true, outside = true;
-  for (std::size_t i = 0; i < kFields; ++i) {
-    const auto field = static_cast<Field>(i);
-    if (into.box[field] == other.box[field]) continue;
-    ++differences;
-    inside = inside && into.box[field].contains(other.box[field]);
-    outside = outside && other.box[field].contains(into.box[field]);
-    if (differences > 1 && !inside && !outside) return false;
-  }
-  if (inside) return true;
-  for (std::size_t i = 0; i < kFields; ++i) {
-    const auto field = static_cast<Field>(i);
-    into.box[field] = into.box[field].united(other.box[field]);
-  }
-  return true;
-}
-
-void translate_one(Flow flow, const std::optional<IntervalSet>& address, const std::optional<IntervalSet>& port,
-                   Flows& out) {
-  // From here on the destination and the original one may part.
-  if (address) {
-    if (flow.address_kept) flow.box[Field::original_destination] = flow.box[Field::destination];
-    flow.address_kept = false;
-    flow.box[Field::destination] = *address;
-  }
-  if (port) {
-    if (flow.port_kept) flow.box[Field::original_destination_port] = flow.box[Field::destination_port];
-    flow.port_kept = false;
-    flow.box[Field::destination_port] = *port;
-  }
-  flow.box[Field::translated] = IntervalSet::of(1);
-  out.push_back(std::move(flow));
-}
-
-// Packets that are sent to the new destination already are not translated, and conntrack does not call them so.
-void translate_all(const Flows& flows, Family family, const std::optional<IntervalSet>& address,
-                   const std::optional<IntervalSet>& port, Flows& out) {
-  Box same(family);
-  if (address) same[Field::destination] = *address;
-  if (port) same[Field::destination_port] = *port;
-  append(out, intersected(flows, std::vector<Box>{same}));
-  // Where there is a choice of destinations, even those may get another one.
-  const bool certain = (!address || address->is_single()) && (!port || port->is_single());
-  for (const Flow& flow : certain ? without(flows, std::vector<Box>{same}) : flows)
-    translate_one(flow, address, port, out);
-}
-
-Flows translated(const Flows& flows, const Translation& translation, Family family) {
-  Flows out;
-  if (translation.address_by_interface.empty())
-    translate_all(flows, family, translation.address, translation.port, out);
-  for (const auto& [interfaces, address] : translation.address_by_interface)
-    translate_all(intersected(flows, {Box(family).with(Field::in_interface, interfaces)}), family, address,
-                  translation.port, out);
-  return out;
-}
-
-IntervalSet marked(const IntervalSet& before, const SetMark& change) {
-  const IntervalSet& all = all_of(Field::mark, Family::ipv4);
-  if (!change.bits) return all;
-  const auto [cleared, flipped] = *change.bits;
-  if (cleared == ~std::uint32_t{0}) return IntervalSet::of(flipped);
-  if (!before.is_single()) return all;
-  return IntervalSet::of((static_cast<std::uint32_t>(before.intervals()[0].first) & ~cleared) ^ flipped);
 }
 
 // By priority; those of equal priority in the order in which they were listed.
@@ -120,113 +34,6 @@ std::vector<const BaseChain*> bases_of(const RuleSet& rules, Hook hook, bool tra
 }
 
 }  // namespace
-
-IntervalSet Topology::local_addresses(Family family) const {
-  IntervalSet out =
-      IntervalSet::of({family == Family::ipv4 ? parse_network("127.0.0.0/8")->range : parse_network("::1")->range});
-  for (const Link& link : links)
-    for (const auto& [address, length] : link.addresses)
-      if (address.family == family) out = out.united(IntervalSet::of(address.value));
-  return out;
-}
-
-IntervalSet Topology::broadcast_addresses(Family family) const {
-  if (family == Family::ipv6) return {};
-  IntervalSet out = IntervalSet::of({{0xffffffffU, 0xffffffffU}, {0x7fffffffU, 0x7fffffffU}});
-  for (const Link& link : links)
-    for (const auto& [address, length] : link.addresses)
-      if (address.family == family && length < 31)
-        out = out.united(IntervalSet::of(prefix_range(address, length).last));
-  return out;
-}
-
-IntervalSet multicast_addresses(Family family) {
-  const Interval range = parse_network(family == Family::ipv4 ? "224.0.0.0/4" : "ff00::/8")->range;
-  return {range.first, range.last};
-}
-
-std::optional<IntervalSet> marks_like(std::uint32_t value, std::uint32_t mask) {
-  if ((value & ~mask) != 0) return IntervalSet();
-  if (mask == 0) return all_of(Field::mark, Family::ipv4);
-  // Free bits below the lowest fixed one make one interval; each way to set those above makes another.
-  const std::uint32_t low = (mask & (~mask + 1)) - 1;
-  const std::uint32_t high = ~mask & ~low;
-  if (std::popcount(high) > 12) return std::nullopt;
-  std::vector<Interval> pieces;
-  pieces.reserve(std::size_t{1} << std::popcount(high));
-  std::uint32_t above = 0;
-  do {
-    pieces.push_back({value | above, value | above | low});
-    above = (above - high) & high;  // the next subset
-  } while (above != 0);
-  return IntervalSet::of(std::move(pieces));
-}
-
-IntervalSet sources_from_outside(Family family) {
-  std::vector<Interval> never;
-  never.reserve(4);
-  const auto texts = family == Family::ipv4
-                         ? std::vector<const char*>{"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255"}
-                         : std::vector<const char*>{"::", "::1", "ff00::/8"};
-  never.reserve(texts.size());
-  for (const char* text : texts) never.push_back(parse_network(text)->range);
-  return all_of(Field::source, family).without(IntervalSet::of(std::move(never)));
-}
-
-std::vector<std::pair<IntervalSet, IntervalSet>> Topology::redirect_addresses(Family family) const {
-  std::vector<std::pair<IntervalSet, IntervalSet>> out;
-  IntervalSet others = all_of(Field::in_interface, family);
-  for (const Link& link : links) {
-    IntervalSet addresses, global;
-    for (const auto& [address, length] : link.addresses) {
-      if (address.family != family) continue;
-      const bool link_local = family == Family::ipv6 && address.value >> 118 == 0x3fa;  // fe80::/10
-      // IPv4: the first one. IPv6: global ones before others.
-      if (family == Family::ipv6 || addresses.empty()) addresses = addresses.united(IntervalSet::of(address.value));
-      if (!link_local) global = global.united(IntervalSet::of(address.value));
-    }
-    const auto name = interface_set(link.name, false);
-    if (!name) continue;
-    others = others.without(*name);
-    // Without an address the packet is dropped; to nowhere is the same.
-    if (!addresses.empty()) out.emplace_back(*name, family == Family::ipv6 && !global.empty() ? global : addresses);
-  }
-  out.emplace_back(others, complete ? local_addresses(family) : all_of(Field::destination, family));
-  return out;
-}
-
-Flows arriving(const Box& box, Family family, State state) {
-  Flows out;
-  const auto add = [&](const IntervalSet& in, const IntervalSet& sources, State at_first) {
-    Box start = box;
-    start[Field::in_interface] = start[Field::in_interface].intersected(in);
-    start[Field::source] = start[Field::source].intersected(sources);
-    start[Field::state] = only(at_first);
-    start[Field::translated] = IntervalSet::of(0);
-    start[Field::mark] = IntervalSet::of(0);
-    if (!start.empty()) out.push_back({std::move(start), true, true, {}});
-  };
-  const IntervalSet& all = all_of(Field::in_interface, family);
-  add(loopback(), all_of(Field::source, family), state);
-  add(all.without(loopback()), sources_from_outside(family), State::invalid);
-  return out;
-}
-
-void tidy(Flows& flows) {
-  if (flows.size() < 2 || flows.size() > kTidyUpTo) return;
-  for (bool changed = true; changed;) {
-    changed = false;
-    for (std::size_t i = 0; i < flows.size(); ++i)
-      for (std::size_t j = i + 1; j < flows.size();) {
-        if (join(flows[i], flows[j])) {
-          flows.erase(flows.begin() + static_cast<std::ptrdiff_t>(j));
-          changed = true;
-        } else {
-          ++j;
-        }
-      }
-  }
-}
 
 // A chain on its way.
 struct Evaluator::Walk {
@@ -365,7 +172,7 @@ Result<Flows> Evaluator::through(Hook hook, const Flows& flows) {
 Result<Flows> Evaluator::translate(const Flows& flows) {
   // What this host sent to itself was translated (or not) in its output hook; untracked packets never are.
   Box eligible(rules_.space.family);
-  eligible[Field::in_interface] = eligible[Field::in_interface].without(loopback());
+  eligible[Field::in_interface] = eligible[Field::in_interface].without(loopback_interface());
   eligible[Field::state] = only(state_);
   Flows out = without(flows, {eligible});
   Flows rest = intersected(flows, {eligible});

@@ -46,15 +46,4 @@ class Evaluator {
   std::size_t spent_ = 0;
 };
 
-// Packets of this box as they come in: nothing is known to conntrack yet, but (`state`) what this host sent to itself
-// by lo. Sources that no router delivers (0.0.0.0/8, loopback and multicast ones from outside) are left out.
-Flows arriving(const Box& box, Family family, State state = State::fresh);
-
-// The sources that packets from outside can have.
-IntervalSet sources_from_outside(Family family);
-
-// Fewer flows that are the same set: contained ones leave out, ones that differ in one field become one. Flows of
-// different origin (let_in_by) stay apart.
-void tidy(Flows& flows);
-
 }  // namespace clawql::exposure::firewall

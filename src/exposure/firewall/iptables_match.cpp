@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/decimal.hpp"
+#include "exposure/firewall/alter.hpp"
 #include "exposure/firewall/protocol.hpp"
 
 namespace clawql::exposure::firewall::iptables {

@@ -204,7 +204,7 @@ class Reader {
     const Family family = rules_.space.family;
     Translation out;
     if (parsed.target == "REDIRECT") {
-      out.address_by_interface = topology_.redirect_addresses(family);
+      out.redirections = topology_.redirections(family);
       if (const std::string ports = value_of(parsed, "--to-ports"); !ports.empty()) out.port = ports_of(ports);
       rule.statements.emplace_back(std::move(out));
       return;

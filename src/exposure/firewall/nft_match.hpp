@@ -1,65 +1,14 @@
 // One `match` of nftables as a condition. Internal to the nft reader.
 #pragma once
 
-#include <map>
-#include <optional>
-#include <string>
-#include <vector>
+#include <string_view>
 
-#include "exposure/firewall/rules.hpp"
-#include "json/document.hpp"
+#include "exposure/firewall/nft_keys.hpp"
 
 namespace clawql::exposure::firewall::nft {
 
-struct NamedSet {
-  json::Value elements;
-  bool changes = false;  // rules or time-outs change it while packets pass
-};
-using NamedSets = std::map<std::string, NamedSet>;  // of one table
-
-struct Surroundings {
-  Space space;
-  const Topology& topology;
-  const NamedSets& sets;
-};
-
-// What a match looks at, one part of a concatenation.
-struct Key {
-  enum class Kind : std::uint8_t {
-    interface,
-    address,
-    port,
-    protocol,
-    family,
-    ether_type,
-    state,
-    status,
-    direction,
-    flags,
-    address_type,
-    packet_type,
-    mark
-  };
-  Kind kind = Kind::port;
-  std::optional<Field> field;      // absent: the same for all packets of the space
-  std::optional<Number> constant;  // then: that value
-  bool wants_tracking = false;
-  bool hidden = false;                     // a sender can make it differ (IPv6 extension headers)
-  std::uint32_t mask = ~std::uint32_t{0};  // of a mark
-};
-
-struct Keys {
-  std::vector<Key> parts;
-  bool never = false;       // about another family or protocol
-  std::string unknown;      // not empty: not understood
-  bool either_way = false;  // then: because the sender decides (see Condition)
-};
-
-Keys keys_of(json::Value left, const Surroundings& around);
 // `right`: a value, a range, a set, "@name". `operation`: "==", "!=", "in", "<", …
 Condition condition_of(const Keys& keys, std::string_view operation, json::Value right, const Surroundings& around);
 Condition condition_of_match(json::Value match, const Surroundings& around);
-// A short text for reports.
-std::string text_of(json::Value value);
 
 }  // namespace clawql::exposure::firewall::nft

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "exposure/firewall/nft_match.hpp"
+#include "exposure/firewall/nft_text.hpp"
 #include "exposure/firewall/protocol.hpp"
 
 namespace clawql::exposure::firewall {
@@ -330,7 +331,7 @@ class Reader {
 
   static void add_redirect(Rule& rule, Value target, const nft::Surroundings& around) {
     rule.statements.emplace_back(
-        Translation{{}, target_ports(target, around), around.topology.redirect_addresses(around.space.family)});
+        Translation{{}, target_ports(target, around), around.topology.redirections(around.space.family)});
   }
 
   const Topology& topology_;

@@ -15,8 +15,9 @@ namespace clawql::exposure::firewall {
 // packets; ufw keeps that elsewhere (/etc/default/ufw).
 Result<std::string> ufw_as_save(std::string_view user_rules, Family family, bool denies);
 
-// firewalld's zone files (file name, text). Packets by an interface that no zone names get the first zone. What a zone
-// says by name (services, ipsets) and is not in the file counts as open.
-Result<std::string> firewalld_as_save(const std::vector<std::pair<std::string, std::string>>& zones, Family family);
+// firewalld's zone and policy files (file name, text). Packets by an interface that no zone names get the first zone.
+// What a zone says by name (services, ipsets) and is not in the file counts as open, and so does what a policy accepts
+// or forwards; what a policy denies counts as nothing.
+Result<std::string> firewalld_as_save(const std::vector<std::pair<std::string, std::string>>& files, Family family);
 
 }  // namespace clawql::exposure::firewall

@@ -4,6 +4,7 @@
 
 #include "exposure/firewall/describe.hpp"
 #include "exposure/firewall/evaluate.hpp"
+#include "exposure/firewall/flows.hpp"
 #include "exposure/firewall/iptables_reader.hpp"
 #include "exposure/firewall/nft_reader.hpp"
 #include "exposure/firewall/protocol.hpp"

@@ -50,8 +50,12 @@ struct VerdictMap {
 struct Translation {
   std::optional<IntervalSet> address;  // absent: kept
   std::optional<IntervalSet> port;
-  // REDIRECT: the address depends on the interface a packet came in by. Disjoint, and all interfaces are in it.
-  std::vector<std::pair<IntervalSet, IntervalSet>> address_by_interface;
+  // REDIRECT: the address depends on the interface that a packet came in by, and on the scope of where it was sent.
+  // Disjoint; what is in none is dropped.
+  struct Redirection {
+    IntervalSet interfaces, sent_to, address;
+  };
+  std::vector<Redirection> redirections;
 };
 
 struct Untrack {};
@@ -107,27 +111,5 @@ struct RuleSet {
     return static_cast<RuleId>(rules.size() - 1);
   }
 };
-
-// What is known of the host beside its rules.
-struct Topology {
-  struct Link {
-    std::string name;
-    std::vector<std::pair<Address, unsigned>> addresses;  // with prefix length
-    bool route_localnet = false;
-  };
-  std::vector<Link> links;
-  bool complete = false;  // false: offline, nothing is known but what the listeners say
-  bool forwards4 = true, forwards6 = true;
-
-  IntervalSet local_addresses(Family family) const;
-  // Those that every host of a link listens to; IPv6 has none.
-  IntervalSet broadcast_addresses(Family family) const;
-  // Where REDIRECT leads, by interface.
-  std::vector<std::pair<IntervalSet, IntervalSet>> redirect_addresses(Family family) const;
-};
-
-IntervalSet multicast_addresses(Family family);
-// The marks whose bits under `mask` are `value`; nullopt: too many pieces.
-std::optional<IntervalSet> marks_like(std::uint32_t value, std::uint32_t mask);
 
 }  // namespace clawql::exposure::firewall

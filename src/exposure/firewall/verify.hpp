@@ -9,6 +9,7 @@
 #include "base/result.hpp"
 #include "exposure/firewall/listener.hpp"
 #include "exposure/firewall/rules.hpp"
+#include "exposure/firewall/topology.hpp"
 
 namespace clawql::exposure::firewall {
 

@@ -235,6 +235,78 @@ TEST(Verify, AFirewalldZoneIsReadWithItsRichRules) {
   EXPECT_FALSE(firewalld_as_save({{"z.xml", "<zone><interface name="}}, Family::ipv4));
 }
 
+RuleTexts firewalld(const std::vector<std::pair<std::string, std::string>>& files) {
+  RuleTexts out;
+  for (const Family family : {Family::ipv4, Family::ipv6}) {
+    auto save = firewalld_as_save(files, family);
+    EXPECT_TRUE(save) << save.error().message;
+    if (save) out.saves.push_back({std::move(*save), "firewalld", family});
+  }
+  return out;
+}
+
+TEST(Verify, AForwardPortOfFirewalldLeadsToItsListenerAndAwayFromTheOther) {
+  const std::string zone =
+      R"(<zone><interface name="eth0"/><port port="80" protocol="tcp"/><forward-port port="80" protocol="tcp" to-port="8080"/></zone>)";
+  const std::string lo = "from this host", gone = "nobody else";
+  EXPECT_THAT(lines(listeners("{protocol: tcp, address: 0.0.0.0, port: 8080}"), firewalld({{"z.xml", zone}})),
+              ElementsAre(lo, "from anywhere by any interface sent to port 80", gone));
+  // Which addresses are this host's is not known from a file.
+  EXPECT_THAT(lines(listeners("{protocol: tcp, address: 0.0.0.0, port: 80}"), firewalld({{"z.xml", zone}})),
+              ElementsAre(lo, "from anywhere by any interface (sent on to anywhere but 127.0.0.0/8:8080)", gone));
+  // Without an IPv6 address to go to it is for IPv4 alone.
+  EXPECT_THAT(lines(listeners("{protocol: tcp, address: '::', port: 8080}"), firewalld({{"z.xml", zone}})),
+              ElementsAre(lo, gone));
+}
+
+TEST(Verify, ARichForwardPortOfFirewalldIsForItsSourceAndByItsPriority) {
+  const std::string rich = R"(<rule family="ipv4" priority="@"><source address="10.0.0.5"/>)"
+                           R"(<forward-port port="80" protocol="tcp" to-port="8081"/></rule>)";
+  const std::string all = R"(<forward-port port="80" protocol="tcp" to-port="8080"/>)";
+  const auto reached = [&](const std::string& priority) {
+    std::string rule = rich;
+    rule.replace(rule.find('@'), 1, priority);
+    return lines(listeners("{protocol: tcp, address: 0.0.0.0, port: 8081}"),
+                 firewalld({{"z.xml", "<zone>" + rule + all + "</zone>"}}));
+  };
+  EXPECT_THAT(reached("-1"),
+              ElementsAre("from this host", "from 10.0.0.5 by any interface sent to port 80", "nobody else"));
+  EXPECT_THAT(reached("0"), ElementsAre("from this host", "nobody else"));
+}
+
+TEST(Verify, AForwardPortOfFirewalldThatCannotBeReadIsAnError) {
+  for (const char* bad : {R"(<forward-port port="80" protocol="tcp"/>)", R"(<forward-port port="80" to-port="1"/>)",
+                          R"(<forward-port port="80" protocol="tcp" to-addr="host"/>)",
+                          R"(<forward-port port="80" protocol="tcp" to-port="1 -j ACCEPT"/>)",
+                          R"(<rule family="ipv4"><forward-port protocol="tcp" to-port="1"/></rule>)"}) {
+    const auto save = firewalld_as_save({{"z.xml", std::string("<zone>") + bad + "</zone>"}}, Family::ipv4);
+    ASSERT_FALSE(save) << bad;
+    EXPECT_THAT(save.error().message, HasSubstr("z.xml")) << bad;
+  }
+}
+
+TEST(Verify, WhatAPolicyOfFirewalldAcceptsCountsAsReachableAndIsSaid) {
+  const std::string policy = R"(<policy target="CONTINUE"><ingress-zone name="ANY"/><egress-zone name="@"/>)"
+                             R"(<port port="8080" protocol="tcp"/>)"
+                             R"(<rule family="ipv4"><port port="8081" protocol="tcp"/><drop/></rule></policy>)";
+  const auto with = [&](const std::string& egress) {
+    std::string text = policy;
+    text.replace(text.find('@'), 1, egress);
+    return firewalld({{"p.xml", text}, {"z.xml", R"(<zone><port port="8081" protocol="tcp"/></zone>)"}});
+  };
+  EXPECT_THAT(lines(listeners("{protocol: tcp, address: 0.0.0.0, port: 8080}"), with("HOST")),
+              ElementsAre("from this host", "from anywhere by any interface", "nobody else"));
+  EXPECT_THAT(ids(listeners("{protocol: tcp, address: 0.0.0.0, port: 8080}"), with("HOST")),
+              testing::Contains("firewall.not-modelled"));
+  EXPECT_THAT(lines(listeners("{protocol: tcp, address: 0.0.0.0, port: 8081}"), with("HOST")),
+              ElementsAre("from this host", "from anywhere by any interface", "nobody else"));
+  EXPECT_THAT(lines(listeners("{protocol: tcp, address: 0.0.0.0, port: 8080}"), with("external")),
+              ElementsAre("from this host", "nobody else"));
+  const auto alone = firewalld_as_save({{"p.xml", policy}}, Family::ipv4);
+  ASSERT_FALSE(alone);
+  EXPECT_THAT(alone.error().message, HasSubstr("name the zones"));
+}
+
 TEST(Expected, ReadsWhatClawqlPortsWritesAndRefusesWhatNobodyKnows) {
   const auto good = read_expected(
       "version: 1\nlisteners:\n  - {protocol: tcp, address: 127.0.0.1, port: 8080, device: lo, user: clawql, "

@@ -63,8 +63,7 @@ class Maker:
             out.append({"protocol": self.random.choice(("udp", "tcp")), "link": self.random.choice(LINKS), "source": str(kind(number)),
                         "source_port": self.random.choice(sorted(self.source_ports)) if self.chance(0.6) else self.random.randrange(1024, 65535),
                         "to": self.random.choice(LOCAL[version]), "port": self.random.choice(PORTS)})
-        # One packet a connection: a second one of the same tuple would be another state, or another translation.
-        return list({(p["protocol"], p["source"], p["source_port"], p["to"], p["port"]): p for p in out}.values())
+        return out
 
 
 class Nft(Maker):

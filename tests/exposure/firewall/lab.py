@@ -1,6 +1,7 @@
 """A host and its neighbours: network namespaces, links between them, and packets that are really sent, of any source."""
 import contextlib
 import ctypes
+import functools
 import ipaddress
 import itertools
 import json
@@ -158,17 +159,19 @@ def interface_number(name):
     return int.from_bytes(name.encode().ljust(16, b"\0"), "big")
 
 
+@functools.lru_cache(100_000)
+def address_number(text):
+    return int(ipaddress.ip_address(text))
+
+
 def is_in(flow, packet):
     """Is this packet in one member of the set that `clawql firewall verify --json` prints?"""
-    def number(text):
-        return int(ipaddress.ip_address(text))
-
     def within(name, value, read=int):
         return name not in flow or any(read(first) <= value <= read(last) for first, last in flow[name])
 
     return (within("interfaces", interface_number(packet["link"]), lambda text: int(text, 16)) and
-            within("sources", number(packet["source"]), number) and within("source_ports", packet["source_port"]) and
-            within("sent_to", number(packet["to"]), number) and within("sent_to_ports", packet["port"]))
+            within("sources", address_number(packet["source"]), address_number) and within("source_ports", packet["source_port"]) and
+            within("sent_to", address_number(packet["to"]), address_number) and within("sent_to_ports", packet["port"]))
 
 
 def reached_ports(proof, packet):

@@ -1,4 +1,5 @@
 """firewalld itself, in a network namespace, with a bus and a state folder of its own."""
+import json
 import os
 import shutil
 import subprocess
@@ -6,7 +7,8 @@ import subprocess
 import pytest
 
 from support import machine
-from .test_backends import CLAWQL, DECLARED, EXPECTED, OPEN, service  # noqa: F401
+from .test_backends import CLAWQL, DECLARED, EXPECTED, OPEN, WAYS, service  # noqa: F401
+from .lab import reached_ports
 
 BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig><type>system</type><listen>unix:path={path}</listen><auth>EXTERNAL</auth>
@@ -73,5 +75,31 @@ def test_firewalld_lets_in_what_was_declared_and_nothing_else(service, tmp_path)
         firewalld.clawql("remove", "--backend", "firewalld", "--state", state, "--yes")
         assert firewalld.run("nft", "-s", "list", "ruleset").stdout == before
         assert service.answers() == OPEN
+    finally:
+        firewalld.close()
+
+
+@pytest.mark.timeout(300)
+def test_forward_ports_of_zone_files_lead_where_firewalld_leads_them(service, tmp_path):  # noqa: F811
+    """The zone's file alone, without the host: who reaches the service on 8080, and packets of each of them."""
+    firewalld = Firewalld(service, tmp_path)
+    try:
+        # What a service opens does not stand in the zone's file.
+        for setting in ("--remove-service=ssh", "--remove-service=dhcpv6-client", "--add-interface=eth0", "--add-interface=eth1", "--add-forward-port=port=90-95:proto=tcp:toport=8080",
+                        "--add-rich-rule=rule family=ipv4 source address=10.66.0.5 forward-port port=80 protocol=tcp to-port=8080",
+                        "--add-rich-rule=rule family=ipv6 priority=-5 source NOT address=fd66::5 forward-port port=80 protocol=tcp to-port=8080 to-addr=fd66::1",
+                        "--add-rich-rule=rule family=ipv4 source address=10.66.0.5 drop"):
+            firewalld.run("firewall-cmd", "--permanent", "--zone=work", setting)
+        firewalld.run("firewall-cmd", "--reload")
+        zone, expected = tmp_path / "etc" / "zones" / "work.xml", tmp_path / "expected.yaml"
+        expected.write_text(EXPECTED)
+        done = firewalld.run(CLAWQL, "firewall", "verify", "--expected", expected, "--firewalld-zone", zone, "--json", check=False)
+        assert done.returncode == 1, done.stderr
+        proof = json.loads(done.stdout)
+        for port in (80, 90, 95, 96, 8080):
+            computed = {source: reached_ports(proof, {"link": "eth0" if link == "n0" else "eth1", "source": source, "source_port": 40000, "to": to, "port": port}) == {8080}
+                        for source, link, to, _ in WAYS}
+            assert service.answers(port) == computed, port
+        assert service.answers(80) == {"10.66.0.5": True, "10.66.0.6": False, "10.67.0.5": False, "fd66::5": False, "fd66::6": True}
     finally:
         firewalld.close()

@@ -1,14 +1,17 @@
-"""The computed set against the kernel: generated rule sets, packets at and beside the borders, sent for real. Of those that
-come through, the next packet of the connection, too."""
+"""The computed set against the kernel: generated rule sets, packets at and beside the borders (of the rules and of the set that
+was computed), sent for real. Of those that come through, the next packet of the connection, too."""
+import concurrent.futures
 import ipaddress
 import json
 
 import pytest
 
 from . import generate
+from .borders import Borders
 from .lab import is_in
 from .traffic import Exchange, Target
 
+AT_ONCE = 4  # pairs of namespaces; most of the time of one is waiting until nothing more comes
 EXPECTED = "version: 1\nlisteners:\n" + "".join(
     f"  - {{protocol: {protocol}, address: '{address}', port: {port}, sources: []}}\n"
     for protocol in ("udp", "tcp") for port in generate.LISTENERS for address in ("0.0.0.0", "::"))
@@ -33,10 +36,16 @@ def ends(proof, packet):
             for way in one["ways"] if way["forwarded"] and (way["family"] == "ipv4") == ("." in packet["source"])}
 
 
+def packets_for(maker, proof, count):
+    out = maker.packets(count) + Borders(proof, maker.random).some(count)
+    # One packet a connection: a second one of the same tuple would be another state, or another translation.
+    return list({tuple(p[part] for part in ("protocol", "source", "source_port", "to", "port")): p for p in out}.values())
+
+
 def compare(host, maker, rules, expected, count=160):
     proof, done = host.verify(expected)
     assert proof["complete"], done.stdout
-    packets = maker.packets(count)
+    packets = packets_for(maker, proof, count)
     seen = Exchange(host, packets)
     wrong = []
     for index, packet in enumerate(packets):
@@ -63,20 +72,31 @@ def compare(host, maker, rules, expected, count=160):
             "followers": len(seen.followed), "followers arrived": len(seen.later)}
 
 
+def one_set(seed, load, kind, expected):
+    """Of one rule set, in namespaces of its own: what was sent and what arrived."""
+    host = Target(generate.LISTENERS)
+    try:
+        maker = kind(f"{kind.__name__} {seed}")
+        rules = load(host, maker)
+        return compare(host, maker, f"seed {seed}\n{rules}", expected)
+    finally:
+        host.close()
+
+
 def through_all(pytestconfig, tmp_path, load, kind):
     expected = tmp_path / "expected.yaml"
     expected.write_text(EXPECTED)
     total = {}
     first = pytestconfig.getoption("--seed", 1)
-    for seed in range(first, first + pytestconfig.getoption("--count", 30)):
-        host = Target(generate.LISTENERS)
+    # Each thread enters namespaces for itself.
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        sets = [pool.submit(one_set, seed, load, kind, expected) for seed in range(first, first + pytestconfig.getoption("--count", 250))]
         try:
-            maker = kind(f"{kind.__name__} {seed}")
-            rules = load(host, maker)
-            for name, number in compare(host, maker, f"seed {seed}\n{rules}", expected).items():
-                total[name] = total.get(name, 0) + number
+            for one in sets:
+                for name, number in one.result().items():
+                    total[name] = total.get(name, 0) + number
         finally:
-            host.close()
+            pool.shutdown(cancel_futures=True)
     print(total)
     # Of packets that all arrive, or none, nothing would be learnt.
     assert total["packets"] * 0.1 < total["arrived"] < total["packets"] * 0.9

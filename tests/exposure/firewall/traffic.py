@@ -85,6 +85,8 @@ class Target(Host):
         self.host.sysctl("ipv4/ip_forward", 1)
         self.host.sysctl("ipv6/conf/all/forwarding", 1)
         self.listen_udp(ports)
+        for one in (*self.taps.values(), *(one for _, one in self.sockets)):
+            one.setsockopt(socket.SOL_SOCKET, 33, 1 << 23)  # SO_RCVBUFFORCE: all packets of an exchange may wait
         for _, one in self.sockets:
             if one.family == socket.AF_INET:
                 one.setsockopt(socket.IPPROTO_IP, 8, 1)  # IP_PKTINFO
