@@ -29,7 +29,7 @@ upstream::Server* server_with(const mcp::View& view, std::uint64_t process) {
 
 bool wants_log(const mcp::Session& session, json::Value params) {
   const auto level = mcp::parse_log_level(params.find("level").plain_string().value_or(std::string_view{}));
-  return level && *level >= session.log_level.value_or(mcp::LogLevel::info);
+  return level && *level >= session.log_level().value_or(mcp::LogLevel::info);
 }
 
 bool deliver(mcp::Session& session, std::string_view task, const mcp::Spliced& message) {
