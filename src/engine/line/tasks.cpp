@@ -35,11 +35,9 @@ bool wants_log(const mcp::Session& session, json::Value params) {
 bool deliver(mcp::Session& session, std::string_view task, const mcp::Spliced& message) {
   if (mcp::Asker* const asker = waits_for_result(session, task); asker != nullptr && asker->notify(message))
     return true;
-  mcp::MessageStream* const stream = session.newest_stream();
-  if (stream == nullptr) return false;
   std::string whole;
   message.append_to(whole);
-  return stream->send(whole);
+  return session.tell(whole);
 }
 
 }  // namespace

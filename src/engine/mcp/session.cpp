@@ -25,7 +25,8 @@ constexpr std::uint8_t kNoDigit = 0x80;
 consteval std::array<std::uint8_t, 256> make_digits() {
   std::array<std::uint8_t, 256> digits{};
   digits.fill(kNoDigit);
-  for (std::uint8_t i = 0; i < kHex.size(); ++i) digits[static_cast<unsigned char>(kHex[i])] = i;
+  for (std::size_t i = 0; i < kHex.size(); ++i)
+    digits[static_cast<unsigned char>(kHex[i])] = static_cast<std::uint8_t>(i);
   return digits;
 }
 constexpr std::array<std::uint8_t, 256> kDigits = make_digits();
