@@ -33,7 +33,7 @@ class OwnProcesses {
                  const std::function<void(upstream::OwnServer&)>& before_end);
   void end_all();
   template <class Visit>
-  void for_each(Visit visit) const {
+  void for_each(const Visit& visit) const {
     for (const auto& [entry, server] : servers_) visit(*server);
   }
 
