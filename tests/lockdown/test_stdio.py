@@ -235,7 +235,7 @@ def test_it_stays_under_two_megabytes(program, path):
         finish.wait(LIMIT_SECONDS)
     gateway = Gateway(path, serve)
     process = start(program, path)
-    process.stdin.write(b"x" * 200000)
+    process.stdin.write(b"x" * 65536)  # what a pipe takes in any case: nobody reads at the other end
     process.stdin.flush()
     assert len(process.stdout.read(4 << 20)) == 4 << 20
     status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
