@@ -129,13 +129,13 @@ def test_over_the_limit_in_flight_a_message_is_429_and_its_cancellation_is_not(s
         assert client.request("ping") == {}
 
 
-def test_the_session_ends_with_its_stream(served):
-    before = sessions(served)
-    client = OldClient(served.socket)
+def test_the_session_ends_with_its_stream(gateway):
+    one = gateway(mcpServers={"plain": plain_server()}, threads={"door": 2, "engine": 2})
+    client = OldClient(one.socket)
     client.initialize()
-    assert sessions(served) == before + 1
+    assert sessions(one) == 1
     client.close()
-    machine.eventually(lambda: sessions(served) == before, 20, "the session is gone")
+    machine.eventually(lambda: sessions(one) == 0, 20, "the session is gone")
     assert client.post({"jsonrpc": "2.0", "id": 1, "method": "ping"}).status == 404
 
 
