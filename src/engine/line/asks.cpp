@@ -94,12 +94,7 @@ const Call* Asks::call_for(const upstream::OwnServer& server, json::Value params
   const auto id = upstream::related_task(params).find("taskId").string();
   const auto task =
       id ? core_.common.tasks.find_upstream(server.generation(), *id, core_.loop.now()) : std::optional<mcp::Task>();
-  if (!task) return newest_call(server);
-  for (const auto& pending : session_.pending()) {
-    const auto* const call = dynamic_cast<const Call*>(pending.get());
-    if (call != nullptr && call->asker() != nullptr && call->waits_for_result(task->id)) return call;
-  }
-  return nullptr;
+  return task ? call_for_result(session_, task->id) : newest_call(server);
 }
 
 bool Asks::deliver(const Call* call, const mcp::Spliced& message) {

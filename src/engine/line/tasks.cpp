@@ -33,7 +33,7 @@ bool wants_log(const mcp::Session& session, json::Value params) {
 }
 
 bool deliver(mcp::Session& session, std::string_view task, const mcp::Spliced& message) {
-  if (mcp::Asker* const asker = waits_for_result(session, task); asker != nullptr && asker->notify(message))
+  if (const Call* const call = call_for_result(session, task); call != nullptr && call->asker()->notify(message))
     return true;
   std::string whole;
   message.append_to(whole);
@@ -88,10 +88,10 @@ mcp::TaskScope scope_of(const Core& core, const mcp::Client& client, const upstr
           .now = core.loop.now()};
 }
 
-mcp::Asker* waits_for_result(const mcp::Session& session, std::string_view task) {
+const Call* call_for_result(const mcp::Session& session, std::string_view task) {
   for (const auto& pending : session.pending()) {
     const auto* const call = dynamic_cast<const Call*>(pending.get());
-    if (call != nullptr && call->asker() != nullptr && call->waits_for_result(task)) return call->asker();
+    if (call != nullptr && call->asker() != nullptr && call->waits_for_result(task)) return call;
   }
   return nullptr;
 }

@@ -11,6 +11,8 @@
 
 namespace clawql::engine::line {
 
+class Call;
+
 // A session that may use them.
 bool speaks_tasks(const mcp::Client& client);
 // What a session is told that servers offer: of tasks what some server has, or may have that has not yet said.
@@ -31,7 +33,7 @@ base::Microseconds expiry_of(const Core& core, json::Value ttl);
 mcp::TaskScope scope_of(const Core& core, const mcp::Client& client, const upstream::Server& server);
 
 // Who waits in this session for the result of the task; null: nobody.
-mcp::Asker* waits_for_result(const mcp::Session& session, std::string_view task);
+const Call* call_for_result(const mcp::Session& session, std::string_view task);
 // A notification of a server that belongs to a task and to no call goes to the session that made the task: to who waits
 // for the result, else on its newest stream. False: it names no task.
 bool tell_of_task(Core& core, const upstream::Server& server, json::Value notification);
